@@ -1,0 +1,114 @@
+package memfs
+
+import (
+	"io/fs"
+	"time"
+)
+
+// Sizes and limits.
+const (
+	PageSize    = 4096    // bytes; SQLite's default page size
+	MaxName     = 255     // bytes in one name, as Linux has it
+	MaxTarget   = 4095    // bytes in a symbolic link's target
+	MaxFileSize = 1 << 44 // bytes; 16 TiB
+	maxLinks    = 65000   // names of one file, as ext4 has it
+)
+
+// Ino is an inode number: stable for the life of the file, across restore and reopen.
+type Ino uint64
+
+// RootIno is the root directory.
+const RootIno Ino = 1
+
+// Bits of Attr.Mode (Linux st_mode).
+const (
+	S_IFMT   = 0xF000
+	S_IFIFO  = 0x1000
+	S_IFCHR  = 0x2000
+	S_IFDIR  = 0x4000
+	S_IFBLK  = 0x6000
+	S_IFREG  = 0x8000
+	S_IFLNK  = 0xA000
+	S_IFSOCK = 0xC000
+
+	permBits = 0x0FFF // with setuid, setgid and sticky
+)
+
+// Attr is what stat reports. Times are nanoseconds since 1970; Size is bytes.
+type Attr struct {
+	Ino                        Ino
+	Mode, Nlink, UID, GID      uint32
+	Rdev                       uint64
+	Size                       int64
+	Atime, Mtime, Ctime, Btime int64
+}
+
+// AttrMask names the fields that SetAttr changes.
+type AttrMask uint32
+
+// The fields that SetAttr can change. SetSize truncates or extends a file.
+const (
+	SetMode AttrMask = 1 << iota
+	SetUID
+	SetGID
+	SetSize
+	SetAtime
+	SetMtime
+	SetCtime
+)
+
+// Dirent is one name in a directory. Type holds the S_IFMT bits.
+type Dirent struct {
+	Name string
+	Ino  Ino
+	Type uint32
+}
+
+// fileInfo is an Attr under a name, as io/fs wants it.
+type fileInfo struct {
+	name string
+	attr Attr
+}
+
+func (i fileInfo) Name() string       { return i.name }
+func (i fileInfo) Size() int64        { return i.attr.Size }
+func (i fileInfo) ModTime() time.Time { return time.Unix(0, i.attr.Mtime) }
+func (i fileInfo) IsDir() bool        { return i.attr.Mode&S_IFMT == S_IFDIR }
+func (i fileInfo) Sys() any           { a := i.attr; return &a }
+func (i fileInfo) Mode() fs.FileMode  { return fileMode(i.attr.Mode) }
+
+func fileMode(m uint32) fs.FileMode {
+	mode := fs.FileMode(m & 0o777)
+	for _, b := range modeBits {
+		if m&b.mask == b.linux {
+			mode |= b.go_
+		}
+	}
+	return mode
+}
+
+func linuxMode(m fs.FileMode) uint32 {
+	mode := uint32(m.Perm())
+	for _, b := range modeBits[:3] {
+		if m&b.go_ != 0 {
+			mode |= b.linux
+		}
+	}
+	return mode
+}
+
+// modeBits pairs Linux's bits with Go's; the first three are permissions.
+var modeBits = []struct {
+	mask, linux uint32
+	go_         fs.FileMode
+}{
+	{0o4000, 0o4000, fs.ModeSetuid},
+	{0o2000, 0o2000, fs.ModeSetgid},
+	{0o1000, 0o1000, fs.ModeSticky},
+	{S_IFMT, S_IFDIR, fs.ModeDir},
+	{S_IFMT, S_IFLNK, fs.ModeSymlink},
+	{S_IFMT, S_IFIFO, fs.ModeNamedPipe},
+	{S_IFMT, S_IFSOCK, fs.ModeSocket},
+	{S_IFMT, S_IFBLK, fs.ModeDevice},
+	{S_IFMT, S_IFCHR, fs.ModeDevice | fs.ModeCharDevice},
+}

@@ -1,0 +1,161 @@
+package memfs
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+)
+
+// A directory is a hash trie: a leaf holds up to maxNames names in order; a fuller
+// one becomes a branch on the next bits of the names' hash. Its shape depends on the names only.
+
+func nameIndex(hash uint64, depth int) int { return int(hash>>(fanBits*depth)) % fan }
+
+func checkName(name string) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return EINVAL
+	case len(name) > MaxName:
+		return ENAMETOOLONG
+	case strings.ContainsAny(name, "/\x00"):
+		return EINVAL
+	}
+	return nil
+}
+
+func search(names []Dirent, name string) (int, bool) {
+	i := sort.Search(len(names), func(i int) bool { return names[i].Name >= name })
+	return i, i < len(names) && names[i].Name == name
+}
+
+// nameLevel is the level to load a directory's node with: its kind is known only once it is read.
+const nameLevel = -1
+
+// findName looks a name up.
+func (f *FS) findName(l *link, name string) (Dirent, error) {
+	hash := xxh3.HashString(name)
+	for depth := 0; ; depth++ {
+		if l == nil || l.empty() {
+			return Dirent{}, ENOENT
+		}
+		if depth > maxHeight {
+			return Dirent{}, ErrBadNode
+		}
+		n, err := f.load(l, kindNames, nameLevel)
+		if err != nil {
+			return Dirent{}, err
+		}
+		if n.kind == kindBranch {
+			l = n.at(nameIndex(hash, depth))
+			continue
+		}
+		if i, ok := search(n.names, name); ok {
+			return n.names[i], nil
+		}
+		return Dirent{}, ENOENT
+	}
+}
+
+// putName sets a name below an owned link, and reports whether it is new.
+func (f *FS) putName(l *link, depth int, d Dirent) (bool, error) {
+	n, err := f.own(l, kindNames, nameLevel)
+	if err != nil {
+		return false, err
+	}
+	if n.kind == kindBranch {
+		return f.putName(n.slot(nameIndex(xxh3.HashString(d.Name), depth)), depth+1, d)
+	}
+	i, ok := search(n.names, d.Name)
+	if ok {
+		n.names[i] = d
+		return false, nil
+	}
+	n.names = append(n.names, Dirent{})
+	copy(n.names[i+1:], n.names[i:])
+	n.names[i] = d
+	if len(n.names) > maxNames && depth < maxHeight {
+		names := n.names
+		n.kind, n.names = kindBranch, nil
+		for _, d := range names {
+			if _, err := f.putName(n.slot(nameIndex(xxh3.HashString(d.Name), depth)), depth+1, d); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// removeName removes a name that is there, below an owned link.
+func (f *FS) removeName(l *link, depth int, name string) error {
+	n, err := f.own(l, kindNames, nameLevel)
+	if err != nil {
+		return err
+	}
+	if n.kind == kindBranch {
+		if err := f.removeName(n.slot(nameIndex(xxh3.HashString(name), depth)), depth+1, name); err != nil {
+			return err
+		}
+		f.joinNames(n)
+		return nil
+	}
+	i, ok := search(n.names, name)
+	if !ok {
+		return ENOENT
+	}
+	n.names = append(n.names[:i], n.names[i+1:]...)
+	if len(n.names) == 0 {
+		f.drop(l)
+	}
+	return nil
+}
+
+// joinNames makes an owned branch a leaf again when its names fit in one. Where the store cannot be read it leaves
+// the branch: that is no less right, only less tidy.
+func (f *FS) joinNames(n *node) {
+	var names []Dirent
+	for i := range n.links {
+		if n.links[i].empty() {
+			continue
+		}
+		c, err := f.load(&n.links[i], kindNames, nameLevel)
+		if err != nil {
+			return
+		}
+		if c.kind == kindBranch || len(names)+len(c.names) > maxNames {
+			return
+		}
+		names = append(names, c.names...)
+	}
+	for i := range n.links {
+		f.drop(&n.links[i])
+	}
+	sortNames(names)
+	n.kind, n.links, n.names = kindNames, nil, names
+}
+
+func sortNames(names []Dirent) {
+	sort.Slice(names, func(i, j int) bool { return names[i].Name < names[j].Name })
+}
+
+// eachName calls fn for every name, in the order of the trie.
+func (f *FS) eachName(l *link, fn func(Dirent) error) error {
+	if l.empty() {
+		return nil
+	}
+	n, err := f.load(l, kindNames, nameLevel)
+	if err != nil {
+		return err
+	}
+	for i := range n.links {
+		if err := f.eachName(&n.links[i], fn); err != nil {
+			return err
+		}
+	}
+	for _, d := range n.names {
+		if err := fn(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

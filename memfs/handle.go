@@ -1,0 +1,198 @@
+package memfs
+
+import (
+	"io"
+	"slices"
+)
+
+// Handle is an open inode of the live tree. It keeps the inode alive when its last name goes,
+// until Close. After a restore it answers ESTALE.
+type Handle struct {
+	fs     *FS
+	ino    Ino
+	epoch  uint32
+	closed bool
+}
+
+// Open opens an inode of any type.
+func (n *Inodes) Open(ino Ino) (*Handle, error) {
+	f := n.lock()
+	defer f.mu.Unlock()
+	return f.openInode(ino)
+}
+
+func (f *FS) openInode(ino Ino) (*Handle, error) {
+	if _, err := f.inode(f.live, ino); err != nil {
+		return nil, err
+	}
+	f.open[ino]++
+	return &Handle{fs: f, ino: ino, epoch: f.epoch}, nil
+}
+
+// Ino returns the inode's number.
+func (h *Handle) Ino() Ino { return h.ino }
+
+func (h *Handle) check() error {
+	switch {
+	case h.closed:
+		return EBADF
+	case h.epoch != h.fs.epoch:
+		return ESTALE
+	}
+	return nil
+}
+
+// file locks the filesystem and returns the inode for reading. The caller unlocks, on an error too.
+func (h *Handle) file() (*inode, error) {
+	h.fs.mu.Lock()
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	in, err := h.fs.inode(h.fs.live, h.ino)
+	if err != nil {
+		return nil, err
+	}
+	if in.is(S_IFDIR) {
+		return nil, EISDIR
+	}
+	return in, nil
+}
+
+// Close gives the handle up. A second Close does nothing.
+func (h *Handle) Close() error {
+	f := h.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	h.closed = true
+	if h.epoch != f.epoch {
+		return nil
+	}
+	if f.open[h.ino]--; f.open[h.ino] > 0 {
+		return nil
+	}
+	delete(f.open, h.ino)
+	i := slices.Index(f.live.orphans, h.ino)
+	if i < 0 {
+		return nil
+	}
+	if err := f.freeInode(h.ino); err != nil {
+		return err
+	}
+	r := f.ownRoot()
+	r.orphans = slices.Delete(slices.Clone(r.orphans), i, i+1)
+	return nil
+}
+
+// Attr returns the open inode's attributes, after its last name went too.
+func (h *Handle) Attr() (Attr, error) {
+	f := h.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := h.check(); err != nil {
+		return Attr{}, err
+	}
+	in, err := f.inode(f.live, h.ino)
+	if err != nil {
+		return Attr{}, err
+	}
+	return in.attr(h.ino), nil
+}
+
+// ReadAt follows io.ReaderAt.
+func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
+	in, err := h.file()
+	defer h.fs.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return h.fs.readAt(in, p, off)
+}
+
+func (f *FS) readAt(in *inode, p []byte, off int64) (int, error) {
+	var room [16][]byte
+	views, n, err := f.readViews(in, room[:0], off, len(p))
+	if err != nil {
+		return 0, err
+	}
+	at := 0
+	for _, v := range views {
+		at += copy(p[at:], v)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt follows io.WriterAt. It writes all of p or nothing.
+func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
+	var room [16][]byte
+	_, err := h.file()
+	defer h.fs.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	views, err := h.fs.write(h.ino, room[:0], off, len(p))
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range views {
+		p = p[copy(v, p):]
+	}
+	n := 0
+	for _, v := range views {
+		n += len(v)
+	}
+	return n, nil
+}
+
+func (f *FS) write(ino Ino, dst [][]byte, off int64, n int) ([][]byte, error) {
+	in, err := f.edit(ino)
+	if err != nil {
+		return dst, err
+	}
+	if dst, err = f.writeViews(in, dst, off, n); err != nil {
+		return dst, err
+	}
+	in.mtime = f.now()
+	in.ctime = in.mtime
+	return dst, nil
+}
+
+// ReadViews appends to dst views of the file's bytes [off, off+n) and returns how many bytes they cover, fewer than n only
+// at the end of the file. The views are memory of the filesystem: only to be read, and only until the next call on it.
+func (h *Handle) ReadViews(dst [][]byte, off int64, n int) ([][]byte, int, error) {
+	in, err := h.file()
+	defer h.fs.mu.Unlock()
+	if err != nil {
+		return dst, 0, err
+	}
+	return h.fs.readViews(in, dst, off, n)
+}
+
+// WriteViews makes the file's bytes [off, off+n) writable, extending the file, and appends views of them to dst. The caller must fill
+// all of them before the next call on the filesystem: what they hold until then is undefined.
+func (h *Handle) WriteViews(dst [][]byte, off int64, n int) ([][]byte, int, error) {
+	_, err := h.file()
+	defer h.fs.mu.Unlock()
+	if err != nil {
+		return dst, 0, err
+	}
+	if dst, err = h.fs.write(h.ino, dst, off, n); err != nil {
+		return dst, 0, err
+	}
+	return dst, n, nil
+}
+
+// Truncate sets the file's size.
+func (h *Handle) Truncate(size int64) error {
+	_, err := h.file()
+	defer h.fs.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return h.fs.setAttr(h.ino, SetSize, Attr{Size: size})
+}

@@ -1,0 +1,198 @@
+package memfs
+
+import (
+	"encoding/binary"
+)
+
+// BlockWriter takes the blocks of one commit.
+type BlockWriter interface {
+	// WriteBlock appends a block of 1 to MaxBlock bytes and says where it will be. p is good during the call only.
+	WriteBlock(p []byte) (Ref, error)
+}
+
+// Persist writes every block that the store does not have yet of the given snapshots and of the live tree, then calls finish with their
+// encoded roots, the live tree's last, to make them durable. If anything fails, everything counts as unwritten again
+// and the next Persist writes it anew. The filesystem stands still meanwhile; finish must not call it.
+func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byte) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := persister{fs: f, w: w}
+	p.enc = encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
+	var roots [][]byte
+	err := func() error {
+		for _, s := range snaps {
+			if s.root == nil {
+				return EINVAL
+			}
+			b, err := p.root(s.root)
+			if err != nil {
+				return err
+			}
+			roots = append(roots, b)
+		}
+		b, err := p.root(f.live)
+		if err != nil {
+			return err
+		}
+		return finish(append(roots, b))
+	}()
+	if err != nil {
+		p.undo()
+		return err
+	}
+	f.live.clean = true
+	return nil
+}
+
+type persister struct {
+	fs    *FS
+	w     BlockWriter
+	enc   encoder
+	nodes []*node
+	pages []*page
+}
+
+func (p *persister) undo() {
+	for _, n := range p.nodes {
+		n.ref = Ref{}
+	}
+	for _, pg := range p.pages {
+		pg.setRef(Ref{})
+	}
+}
+
+func (p *persister) root(r *root) ([]byte, error) {
+	if err := p.below(&r.table); err != nil {
+		return nil, err
+	}
+	p.enc.b = p.enc.b[:0]
+	p.enc.root(r)
+	return append([]byte(nil), p.enc.b...), nil
+}
+
+// below writes a node after everything below it, unless the store has it.
+func (p *persister) below(l *link) error {
+	n := l.n
+	if n == nil || n.ref.ok() {
+		return nil
+	}
+	for i := range n.links {
+		if err := p.below(&n.links[i]); err != nil {
+			return err
+		}
+	}
+	for i := range n.inodes {
+		if err := p.below(&n.inodes[i].data); err != nil {
+			return err
+		}
+	}
+	for i := range n.pages {
+		if err := p.page(&n.pages[i]); err != nil {
+			return err
+		}
+	}
+	p.enc.b = p.enc.b[:0]
+	p.enc.node(n)
+	ref, err := p.w.WriteBlock(p.enc.b)
+	if err != nil {
+		return err
+	}
+	n.ref = ref
+	p.nodes = append(p.nodes, n)
+	return nil
+}
+
+func (p *persister) page(pg *page) error {
+	if pg.id == 0 || pg.len != 0 {
+		return nil
+	}
+	b := trimZeros(p.fs.slabs.bytes(pg.id))
+	if len(b) == 0 { // a page of zeros is a hole
+		p.fs.slabs.unref(pg.id)
+		*pg = page{}
+		return nil
+	}
+	ref, err := p.w.WriteBlock(b)
+	if err != nil {
+		return err
+	}
+	pg.setRef(ref)
+	p.pages = append(p.pages, pg)
+	return nil
+}
+
+func appendRef(b []byte, r Ref) []byte {
+	b = binary.AppendUvarint(b, r.Off)
+	b = binary.AppendUvarint(b, uint64(r.Len))
+	return binary.LittleEndian.AppendUint64(b, r.Sum)
+}
+
+func putRef(b []byte, l *link) []byte { return appendRef(b, l.where()) }
+
+func (d *decoder) ref(limit uint64) Ref {
+	r := Ref{Off: d.uint(1 << 62), Len: uint32(d.uint(limit))}
+	if p := d.take(8); p != nil {
+		r.Sum = binary.LittleEndian.Uint64(p)
+	}
+	if d.err == nil && !r.ok() {
+		d.fail("empty block")
+	}
+	return r
+}
+
+func localDecoder(b []byte) *decoder {
+	return &decoder{
+		b:    b,
+		link: func(d *decoder, _ kind, _ int) link { return link{ref: d.ref(MaxBlock)} },
+		page: func(d *decoder) page {
+			var p page
+			p.setRef(d.ref(PageSize))
+			return p
+		},
+	}
+}
+
+// readNode reads a node from the local store.
+func (f *FS) readNode(r Ref, k kind, level int) (*node, error) {
+	if cap(f.readBuf) < int(r.Len) {
+		f.readBuf = make([]byte, r.Len)
+	}
+	b := f.readBuf[:r.Len]
+	if err := f.readBlock(r, b); err != nil {
+		return nil, err
+	}
+	n, err := localDecoder(b).node(k, level)
+	if err != nil {
+		return nil, err
+	}
+	n.ref = r
+	return n, nil
+}
+
+// Load opens the filesystem whose encoded root Persist gave to finish. Everything below the root is read on first use.
+func Load(o Options, encoded []byte) (*FS, error) {
+	r, err := localDecoder(encoded).root()
+	if err != nil {
+		return nil, err
+	}
+	f := newFS(o)
+	f.live = &root{refs: 1} // an empty state for become to leave
+	if err := f.become(r); err != nil {
+		return nil, err
+	}
+	f.dropRoot(r)
+	f.live.clean = len(r.orphans) == 0
+	f.epoch = 0
+	return f, nil
+}
+
+// LoadSnapshot opens an earlier state of the same store, by its encoded root.
+func (f *FS) LoadSnapshot(encoded []byte) (*Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := localDecoder(encoded).root()
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot{fs: f, root: r}, nil
+}

@@ -1,0 +1,151 @@
+package memfs
+
+// The table of inodes: a radix tree by inode number.
+
+func tableSpan(height uint8) Ino { return 1 << (inodeBits + fanBits*int(height)) }
+
+func tableIndex(ino Ino, level int) int {
+	if level == 0 {
+		return int(ino % inodeFan)
+	}
+	return int(ino>>(inodeBits+fanBits*(level-1))) % fan
+}
+
+// inode returns an inode for reading, or ENOENT. The pointer is good until the next edit.
+func (f *FS) inode(r *root, ino Ino) (*inode, error) {
+	if ino >= tableSpan(r.height) {
+		return nil, ENOENT
+	}
+	l := &r.table
+	for level := int(r.height); ; level-- {
+		if l == nil || l.empty() {
+			return nil, ENOENT
+		}
+		n, err := f.load(l, kindInodes, level)
+		if err != nil {
+			return nil, err
+		}
+		i := tableIndex(ino, level)
+		if level > 0 {
+			l = n.at(i)
+			continue
+		}
+		if i >= len(n.inodes) || n.inodes[i].mode == 0 {
+			return nil, ENOENT
+		}
+		return &n.inodes[i], nil
+	}
+}
+
+// edit returns an inode of the live tree for editing, or ENOENT. The pointer is good until an inode is added.
+func (f *FS) edit(ino Ino) (*inode, error) {
+	if _, err := f.inode(f.live, ino); err != nil {
+		return nil, err
+	}
+	return f.inodeSlot(ino)
+}
+
+// inodeSlot returns the slot of a number in the live tree, made if need be, for editing.
+func (f *FS) inodeSlot(ino Ino) (*inode, error) {
+	r := f.ownRoot()
+	for ino >= tableSpan(r.height) {
+		if !r.table.empty() {
+			r.table = link{n: &node{refs: 1, kind: kindBranch, links: []link{r.table}}}
+		}
+		r.height++
+	}
+	l := &r.table
+	for level := int(r.height); ; level-- {
+		n, err := f.own(l, kindInodes, level)
+		if err != nil {
+			return nil, err
+		}
+		i := tableIndex(ino, level)
+		if level > 0 {
+			l = n.slot(i)
+			continue
+		}
+		for len(n.inodes) <= i {
+			n.inodes = append(n.inodes, inode{})
+		}
+		return &n.inodes[i], nil
+	}
+}
+
+// newInode adds an inode with the lowest number never used. A number that was the last one given out
+// is used again once it is free: so a journal that comes and goes does not spread the table.
+func (f *FS) newInode(in inode) (Ino, error) {
+	ino := f.live.next
+	s, err := f.inodeSlot(ino)
+	if err != nil {
+		return 0, err
+	}
+	// No two births are equal: number and birth together name one file for ever.
+	now := max(f.now(), f.lastBirth+1)
+	f.lastBirth = now
+	in.atime, in.mtime, in.ctime, in.btime = now, now, now, now
+	*s = in
+	f.live.next++
+	f.live.files++
+	return ino, nil
+}
+
+// freeInode drops an inode and its data from the live tree.
+func (f *FS) freeInode(ino Ino) error {
+	if _, err := f.edit(ino); err != nil {
+		return err
+	}
+	r := f.live
+	f.freeBelow(&r.table, int(r.height), ino)
+	r.files--
+	if ino == r.next-1 {
+		r.next--
+	}
+	return nil
+}
+
+// freeBelow empties a slot below an owned path, and drops the nodes that this leaves bare.
+func (f *FS) freeBelow(l *link, level int, ino Ino) {
+	n, i := l.n, tableIndex(ino, level)
+	if level > 0 {
+		if f.freeBelow(&n.links[i], level-1, ino); n.bare() {
+			f.drop(l)
+		}
+		return
+	}
+	f.drop(&n.inodes[i].data)
+	n.inodes[i] = inode{}
+	for j := range n.inodes {
+		if n.inodes[j].mode != 0 {
+			return
+		}
+	}
+	f.drop(l)
+}
+
+// eachInode calls fn for every inode of a state, in order of number.
+func (f *FS) eachInode(l *link, level int, base Ino, fn func(Ino, *inode) error) error {
+	if l.empty() {
+		return nil
+	}
+	n, err := f.load(l, kindInodes, level)
+	if err != nil {
+		return err
+	}
+	if level > 0 {
+		for i := range n.links {
+			if err := f.eachInode(&n.links[i], level-1, base+Ino(i)*tableSpan(uint8(level-1)), fn); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := range n.inodes {
+		if n.inodes[i].mode != 0 {
+			if err := fn(base+Ino(i), &n.inodes[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
