@@ -1,0 +1,116 @@
+# Holdfast: build, test and show. Needs Go, Node 20 or newer, and make;
+# `make deps` installs Chromium where there is none.
+#
+#   make build          the WebAssembly modules and the npm package's dist
+#   make demo           build everything and start the demo on 127.0.0.1
+#   make test           every test; the parts are test-go, test-wasm-node,
+#                       test-chromium, test-node and test-e2e
+#   make lint           gofmt, vet, staticcheck, tsc
+#   make clean          remove everything that was built
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+ROOT := $(CURDIR)
+WASM := GOOS=js GOARCH=wasm
+# Packages whose unit tests run under Node and in Chromium too.
+WASM_TESTED := ./memfs/... ./opfs/... ./s3publish/...
+CHROMIUM_TESTED := ./memfs/... ./opfs/...
+
+GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+JS_FILES := $(shell find js -name '*.js' -not -path '*/node_modules/*' -not -path 'js/dist/*' 2>/dev/null) $(wildcard js/*.mjs js/package.json)
+NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
+
+.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e lint lint-go lint-js lint-locks demo deps clean
+all: build
+
+# ---- what is built ----
+
+build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js
+
+js/dist/core.wasm: $(GO_FILES)
+	@mkdir -p $(@D)
+	$(WASM) go build -trimpath -ldflags="-s -w" -o $@ ./wasm/core
+
+js/dist/s3.wasm: $(GO_FILES)
+	@mkdir -p $(@D)
+	$(WASM) go build -trimpath -ldflags="-s -w" -o $@ ./wasm/s3
+
+# Go's wasm_exec.js as an ES module; it belongs to the Go version in use.
+js/dist/go.js: js/build.mjs $(shell go env GOROOT)/lib/wasm/wasm_exec.js
+	@mkdir -p $(@D)
+	node js/build.mjs
+
+# The programs that only tests need come from the nested module tests/. The S3
+# server takes minutes to build the first time, so it is kept.
+build/versitygw: tests/go.mod tests/go.sum
+	cd tests && go build -o $(ROOT)/$@ github.com/versity/versitygw/cmd/versitygw
+
+build/staticcheck: tests/go.mod tests/go.sum
+	cd tests && go build -o $(ROOT)/$@ honnef.co/go/tools/cmd/staticcheck
+
+build/browserexec: $(wildcard tests/browserexec/*)
+	cd tests && go build -o $(ROOT)/$@ ./browserexec
+
+# npm packages, reinstalled only when the lock changes.
+%/node_modules/.stamp: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# ---- tests ----
+
+test: test-go test-wasm-node test-chromium test-node test-e2e
+
+test-go:
+	go test ./...
+	cd tests && go test ./...
+
+# -count=1: what the programs run in (Node, Chromium) is not part of Go's cache key.
+test-wasm-node:
+	$(WASM) go test -count=1 -exec "node $(ROOT)/tests/nodeexec/nodeexec.mjs" $(WASM_TESTED)
+
+test-chromium: build/browserexec
+	$(WASM) go test -count=1 -exec "$(ROOT)/build/browserexec" $(CHROMIUM_TESTED)
+
+test-node: build
+	node --test $(sort $(wildcard js/test/*.test.js js/test/*.test.mjs tests/node/*.test.mjs))
+
+# One file at a time: each drives a Chromium of its own.
+test-e2e: build build/versitygw tests/e2e/node_modules/.stamp
+	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
+
+# ---- checks ----
+
+lint: lint-go lint-js lint-locks
+
+lint-go: build/staticcheck
+	@unformatted=$$(gofmt -l $(wildcard memfs opfs s3publish wasm web tests/browserexec tests/policy)); \
+	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(WASM) go vet ./...
+	cd tests && go vet ./...
+	build/staticcheck ./...
+	$(WASM) build/staticcheck ./...
+	cd tests && ../build/staticcheck ./...
+
+lint-js: js/node_modules/.stamp
+	cd js && npm run --silent check
+
+# A lock file names versions and hashes, not where they came from.
+lint-locks:
+	@if grep -l '"resolved": "http' $(NPM_FOLDERS:=/package-lock.json); then \
+	echo "these lock files name a registry: set omit-lockfile-registry-resolved=true in .npmrc and lock again"; exit 1; fi
+
+# ---- the rest ----
+
+demo: build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
+	cd web && npm run --silent demo
+
+deps:
+	@if [ -z "$$CHROMIUM" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo apt-get update -q && $$sudo apt-get install -y -q --no-install-recommends chromium; fi
+
+clean:
+	rm -rf build js/dist js/types web/dist $(NPM_FOLDERS:=/node_modules)
