@@ -19,7 +19,6 @@ WASM_TESTED := ./memfs/... ./opfs/... ./s3publish/...
 CHROMIUM_TESTED := ./memfs/... ./opfs/...
 
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
-JS_FILES := $(shell find js -name '*.js' -not -path '*/node_modules/*' -not -path 'js/dist/*' 2>/dev/null) $(wildcard js/*.mjs js/package.json)
 NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
 
 .PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e lint lint-go lint-js lint-locks demo deps clean
@@ -27,20 +26,15 @@ all: build
 
 # ---- what is built ----
 
+# js/build.mjs knows how each part of dist is made; make knows when.
 build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js
 
-js/dist/core.wasm: $(GO_FILES)
-	@mkdir -p $(@D)
-	$(WASM) go build -trimpath -ldflags="-s -w" -o $@ ./wasm/core
+js/dist/core.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
+	node js/build.mjs $*
 
-js/dist/s3.wasm: $(GO_FILES)
-	@mkdir -p $(@D)
-	$(WASM) go build -trimpath -ldflags="-s -w" -o $@ ./wasm/s3
-
-# Go's wasm_exec.js as an ES module; it belongs to the Go version in use.
+# Go's own loader belongs to the Go version in use.
 js/dist/go.js: js/build.mjs $(shell go env GOROOT)/lib/wasm/wasm_exec.js
-	@mkdir -p $(@D)
-	node js/build.mjs
+	node js/build.mjs go.js
 
 # The programs that only tests need come from the nested module tests/. The S3
 # server takes minutes to build the first time, so it is kept.
@@ -64,7 +58,7 @@ test: test-go test-wasm-node test-chromium test-node test-e2e
 
 test-go:
 	go test ./...
-	cd tests && go test ./...
+	cd tests && go test -count=1 ./...
 
 # -count=1: what the programs run in (Node, Chromium) is not part of Go's cache key.
 test-wasm-node:

@@ -1,0 +1,127 @@
+// Package policy keeps the product's shape: which part may import what.
+package policy
+
+import (
+	"go/build"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../.."
+	module = "github.com/holdfast-fs/holdfast/"
+)
+
+// The folders with the product's Go code; node_modules and tests stay out.
+var folders = []string{"memfs", "opfs", "s3publish", "wasm"}
+
+// JavaScript is reached from the wasm programs (the fetch transport is one of
+// their packages) and from the js-tagged files of opfs, nowhere else.
+func TestOnlyWasmAndJSFilesOfOPFSReachJavaScript(t *testing.T) {
+	native := build.Default
+	native.GOOS, native.GOARCH = "linux", "amd64"
+	for _, folder := range folders {
+		walk(t, filepath.Join(root, folder), func(path string, imports []string) {
+			if !slices.Contains(imports, "syscall/js") && !slices.Contains(imports, "github.com/hack-pad/safejs") {
+				return
+			}
+			if folder != "wasm" && folder != "opfs" {
+				t.Errorf("%s imports JavaScript; only wasm/ and js-tagged files of opfs/ may", path)
+			}
+			if ok, err := native.MatchFile(filepath.Split(path)); err != nil || ok {
+				t.Errorf("%s imports JavaScript without a js build tag (%v)", path, err)
+			}
+		})
+	}
+}
+
+func TestStorePackagesDoNotKnowEachOther(t *testing.T) {
+	forbidden := map[string][]string{
+		"memfs":     {"opfs", "s3publish", "wasm"},
+		"opfs":      {"s3publish", "wasm"},
+		"s3publish": {"opfs", "wasm"},
+	}
+	for folder, others := range forbidden {
+		walk(t, filepath.Join(root, folder), func(path string, imports []string) {
+			if strings.HasSuffix(path, "_test.go") {
+				return
+			}
+			for _, other := range others {
+				for _, imported := range imports {
+					if imported == module+other || strings.HasPrefix(imported, module+other+"/") {
+						t.Errorf("%s imports %s; %s must not know %s", path, imported, folder, other)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The page loads the core module before anything works, so it stays small:
+// net/http alone would multiply its size by five, the AWS SDK by eight.
+func TestCoreModuleLinksNeitherHTTPNorTheAWSSDK(t *testing.T) {
+	for _, pkg := range dependencies(t, "./wasm/core") {
+		if pkg == "net" || pkg == "net/http" || pkg == "crypto/tls" || strings.HasPrefix(pkg, "github.com/aws/") {
+			t.Errorf("./wasm/core links %s", pkg)
+		}
+	}
+}
+
+// memfs is pure: what it needs of the system, it is given.
+func TestMemfsLinksNoNetworkAndNoJavaScript(t *testing.T) {
+	for _, pkg := range dependencies(t, "./memfs") {
+		if pkg == "net" || strings.HasPrefix(pkg, "net/") || pkg == "github.com/hack-pad/safejs" {
+			t.Errorf("./memfs links %s", pkg)
+		}
+	}
+}
+
+func dependencies(t *testing.T, pkg string) []string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	out, err := cmd.Output()
+	if err != nil {
+		if failed, ok := err.(*exec.ExitError); ok {
+			t.Fatalf("go list -deps %s: %v\n%s", pkg, err, failed.Stderr)
+		}
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+// walk calls fn with the imports of every Go file below folder.
+func walk(t *testing.T, folder string, fn func(path string, imports []string)) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, spec := range file.Imports {
+			imports = append(imports, strings.Trim(spec.Path.Value, `"`))
+		}
+		files++
+		fn(path, imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files == 0 {
+		t.Errorf("no Go files below %s: this test looks in the wrong place", folder)
+	}
+}
