@@ -1,0 +1,206 @@
+package s3publish
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/holdfast-fs/holdfast/memfs"
+)
+
+// The pack; see LAYOUT.md, Pack.
+const (
+	packMagic       = "HOLDPACK"
+	packEndMagic    = "HOLDPEND"
+	packVersion     = 1
+	packHeaderSize  = 16
+	packTrailerSize = 96
+	frameEntrySize  = 16
+	blobEntrySize   = 36
+
+	minPack      = packHeaderSize + 1 + frameEntrySize + blobEntrySize + packTrailerSize
+	maxPack      = 64 << 20
+	maxPackBlobs = 1 << 18
+	maxIndex     = 16 << 20
+	maxFrame     = 8 << 20
+	maxBlob      = 1 << 20
+)
+
+// Codecs and ciphers that version 1 writes; the others of LAYOUT.md are ErrVersion.
+const (
+	codecNone  = 0
+	cipherNone = 0
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+type frameEntry struct {
+	stored, raw   uint32
+	blobs         uint32
+	codec, cipher uint8
+}
+
+type blobEntry struct {
+	hash memfs.Hash
+	size uint32
+}
+
+type packIndex struct {
+	frames []frameEntry
+	blobs  []blobEntry
+}
+
+func encodePackHeader(b []byte) []byte {
+	b = append(b, packMagic...)
+	b = binary.LittleEndian.AppendUint16(b, packVersion)
+	return append(b, 0, 0, 0, 0, 0, 0)
+}
+
+func checkPackHeader(b []byte) error {
+	le := binary.LittleEndian
+	if len(b) < packHeaderSize || string(b[:8]) != packMagic {
+		return corrupt("not a pack")
+	}
+	if v, flags := le.Uint16(b[8:]), le.Uint16(b[10:]); v != packVersion || flags != 0 {
+		return fmt.Errorf("%w: pack of version %d with flags %#x", ErrVersion, v, flags)
+	}
+	if le.Uint32(b[12:]) != 0 {
+		return corrupt("reserved bytes of the header are set")
+	}
+	return nil
+}
+
+func (x *packIndex) encode(b []byte) []byte {
+	le := binary.LittleEndian
+	for _, f := range x.frames {
+		b = le.AppendUint32(b, f.stored)
+		b = le.AppendUint32(b, f.raw)
+		b = le.AppendUint32(b, f.blobs)
+		b = append(b, f.codec, f.cipher, 0, 0)
+	}
+	for _, e := range x.blobs {
+		b = append(b, e.hash[:]...)
+		b = le.AppendUint32(b, e.size)
+	}
+	return b
+}
+
+type packTrailer struct {
+	indexOff      uint64
+	stored, raw   uint32
+	frames, blobs uint32
+	codec, cipher uint8
+	indexHash     [32]byte
+}
+
+func (t packTrailer) encode(b []byte) []byte {
+	le := binary.LittleEndian
+	start := len(b)
+	b = le.AppendUint64(b, t.indexOff)
+	b = le.AppendUint32(b, t.stored)
+	b = le.AppendUint32(b, t.raw)
+	b = le.AppendUint32(b, t.frames)
+	b = le.AppendUint32(b, t.blobs)
+	b = append(b, t.codec, t.cipher, 0, 0)
+	b = append(b, t.indexHash[:]...)
+	b = append(b, make([]byte, 20)...)
+	b = le.AppendUint16(b, packVersion)
+	b = append(b, 0, 0)
+	sum := crc32.Checksum(b[start:], castagnoli)
+	b = le.AppendUint32(b, crc32.Update(sum, castagnoli, []byte(packEndMagic)))
+	return append(b, packEndMagic...)
+}
+
+// decodePackTrailer reads the last packTrailerSize bytes of a pack of the given size.
+func decodePackTrailer(b []byte, size int64) (packTrailer, error) {
+	le := binary.LittleEndian
+	var t packTrailer
+	if len(b) != packTrailerSize || string(b[88:]) != packEndMagic {
+		return t, corrupt("no pack trailer")
+	}
+	if le.Uint32(b[84:]) != crc32.Update(crc32.Checksum(b[:84], castagnoli), castagnoli, b[88:]) {
+		return t, corrupt("checksum of the pack trailer")
+	}
+	if v := le.Uint16(b[80:]); v != packVersion {
+		return t, fmt.Errorf("%w: pack of version %d", ErrVersion, v)
+	}
+	t = packTrailer{
+		indexOff: le.Uint64(b), stored: le.Uint32(b[8:]), raw: le.Uint32(b[12:]),
+		frames: le.Uint32(b[16:]), blobs: le.Uint32(b[20:]), codec: b[24], cipher: b[25],
+	}
+	copy(t.indexHash[:], b[28:])
+	if le.Uint16(b[26:]) != 0 || le.Uint16(b[82:]) != 0 || [20]byte(b[60:80]) != [20]byte{} {
+		return t, corrupt("reserved bytes of the trailer are set")
+	}
+	if t.codec != codecNone || t.cipher != cipherNone {
+		return t, fmt.Errorf("%w: index with codec %d and cipher %d", ErrVersion, t.codec, t.cipher)
+	}
+	end := size - packTrailerSize
+	switch {
+	case size < minPack || size > maxPack:
+		return t, corrupt("pack of %d bytes", size)
+	case t.indexOff < packHeaderSize || t.indexOff > uint64(end) || uint64(t.stored) != uint64(end)-t.indexOff:
+		return t, corrupt("index of %d bytes at %d in a pack of %d", t.stored, t.indexOff, size)
+	case t.blobs < 1 || t.blobs > maxPackBlobs || t.frames < 1 || t.frames > t.blobs:
+		return t, corrupt("%d frames, %d blobs", t.frames, t.blobs)
+	case t.raw > maxIndex || t.raw != t.frames*frameEntrySize+t.blobs*blobEntrySize || t.stored != t.raw:
+		return t, corrupt("index of %d bytes for %d frames and %d blobs", t.raw, t.frames, t.blobs)
+	}
+	return t, nil
+}
+
+// decodeIndex reads an index as stored, vouched for by a trailer that decodePackTrailer accepted.
+func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
+	if uint64(len(b)) != uint64(t.stored) {
+		return nil, corrupt("index of %d bytes where %d were announced", len(b), t.stored)
+	}
+	if sha256.Sum256(b) != t.indexHash {
+		return nil, corrupt("hash of the index")
+	}
+	le := binary.LittleEndian
+	x := &packIndex{frames: make([]frameEntry, t.frames), blobs: make([]blobEntry, t.blobs)}
+	entries := b[int(t.frames)*frameEntrySize:]
+	seen := make(map[memfs.Hash]struct{}, t.blobs)
+	for i := range x.blobs {
+		e := &x.blobs[i]
+		copy(e.hash[:], entries)
+		e.size = le.Uint32(entries[32:])
+		if e.size < 1 || e.size > maxBlob {
+			return nil, corrupt("blob %s of %d bytes", hashString(e.hash), e.size)
+		}
+		if _, ok := seen[e.hash]; ok {
+			return nil, corrupt("blob %s is listed twice", hashString(e.hash))
+		}
+		seen[e.hash] = struct{}{}
+		entries = entries[blobEntrySize:]
+	}
+	stored, next := uint64(packHeaderSize), uint64(0)
+	for i := range x.frames {
+		f := &x.frames[i]
+		*f = frameEntry{stored: le.Uint32(b), raw: le.Uint32(b[4:]), blobs: le.Uint32(b[8:]), codec: b[12], cipher: b[13]}
+		if le.Uint16(b[14:]) != 0 {
+			return nil, corrupt("reserved bytes of frame %d are set", i)
+		}
+		if f.codec != codecNone || f.cipher != cipherNone {
+			return nil, fmt.Errorf("%w: frame with codec %d and cipher %d", ErrVersion, f.codec, f.cipher)
+		}
+		if f.raw > maxFrame || f.stored != f.raw || f.blobs < 1 || uint64(f.blobs) > uint64(t.blobs)-next {
+			return nil, corrupt("frame %d: %d bytes stored, %d raw, %d blobs", i, f.stored, f.raw, f.blobs)
+		}
+		var sum uint64
+		for _, e := range x.blobs[next : next+uint64(f.blobs)] {
+			sum += uint64(e.size)
+		}
+		if sum != uint64(f.raw) {
+			return nil, corrupt("frame %d: blobs of %d bytes in %d", i, sum, f.raw)
+		}
+		next += uint64(f.blobs)
+		stored += uint64(f.stored)
+		b = b[frameEntrySize:]
+	}
+	if next != uint64(t.blobs) || stored != t.indexOff {
+		return nil, corrupt("frames hold %d of %d blobs and end at %d, not %d", next, t.blobs, stored, t.indexOff)
+	}
+	return x, nil
+}

@@ -1,0 +1,53 @@
+package s3publish
+
+import "sync"
+
+// Phase is what a publish or a pull is doing. Phases come in the order in which they are listed, some may
+// be left out, and none comes back.
+type Phase string
+
+const (
+	PhaseRead     Phase = "read"     // both: reading what is remote
+	PhaseHash     Phase = "hash"     // publish: hashing what is new
+	PhaseUpload   Phase = "upload"   // publish: sending packs
+	PhaseHead     Phase = "head"     // publish: sending the snapshot and moving the head
+	PhaseDownload Phase = "download" // pull: fetching and checking packs
+	PhaseImport   Phase = "import"   // pull: building the tree
+	PhaseDone     Phase = "done"     // both
+)
+
+// Progress counts content: the bytes of blobs (what is sent or fetched adds a few per cent of index), and
+// objects: packs, and for a publish the snapshot and the head. No number ever gets smaller. Totals are 0
+// until they are known, which they are before the first pack.
+type Progress struct {
+	Phase                     Phase
+	BytesDone, BytesTotal     int64
+	ObjectsDone, ObjectsTotal int
+}
+
+// reporter calls fn one call at a time, in order.
+type reporter struct {
+	mu sync.Mutex
+	fn func(Progress)
+	p  Progress
+}
+
+func (r *reporter) update(f func(*Progress)) {
+	if r.fn == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.p)
+	r.fn(r.p)
+}
+
+func (r *reporter) phase(ph Phase) { r.update(func(p *Progress) { p.Phase = ph }) }
+
+func (r *reporter) start(ph Phase, bytes int64, objects int) {
+	r.update(func(p *Progress) { p.Phase, p.BytesTotal, p.ObjectsTotal = ph, bytes, objects })
+}
+
+func (r *reporter) done(bytes int64, objects int) {
+	r.update(func(p *Progress) { p.BytesDone += bytes; p.ObjectsDone += objects })
+}

@@ -1,0 +1,185 @@
+package s3publish
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/holdfast-fs/holdfast/memfs"
+)
+
+// RemoteOptions of NewRemote. The zero value is good.
+type RemoteOptions struct {
+	Retry       Retry
+	Hasher      Hasher // default GoHasher
+	Concurrency int    // packs sent or fetched at a time; default 4
+}
+
+// Remote is an object store together with what was learnt about it. Keep one per store for as long as
+// the volume is open: it spares a publish all reading. Its methods may be called from several goroutines;
+// publishes and pulls wait for each other.
+type Remote struct {
+	store  ObjectStore
+	hasher Hasher
+	width  int
+
+	busy  chan struct{} // holds one token while a publish or a pull runs; guards all below
+	heads map[string]*headState
+	packs map[ID]*knownPack
+	blobs map[memfs.Hash]*knownPack
+}
+
+type knownPack struct{ id ID }
+
+// headState is what is known of a volume's head.
+type headState struct {
+	read     bool // etag, id and snap are what the store has, as far as we know
+	etag     string
+	id       ID // zero: there is no head
+	snap     *snapshotObject
+	attempts map[ID]bool // snapshots that we tried to make current, with an unknown outcome
+}
+
+// NewRemote does no request.
+func NewRemote(store ObjectStore, o RemoteOptions) *Remote {
+	r := &Remote{
+		store:  retrying{store, o.Retry.withDefaults()},
+		hasher: o.Hasher,
+		width:  o.Concurrency,
+		busy:   make(chan struct{}, 1),
+		heads:  map[string]*headState{},
+		packs:  map[ID]*knownPack{},
+		blobs:  map[memfs.Hash]*knownPack{},
+	}
+	if r.hasher == nil {
+		r.hasher = GoHasher{}
+	}
+	if r.width <= 0 {
+		r.width = 4
+	}
+	return r
+}
+
+func (r *Remote) lock(ctx context.Context, op string) error {
+	select {
+	case r.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return aborted(ctx, op, "")
+	}
+}
+
+func (r *Remote) unlock() { <-r.busy }
+
+// Head describes the current snapshot of a volume, as the store has it now. ErrNotFound: never published.
+func (r *Remote) Head(ctx context.Context, volume string) (Info, error) {
+	if err := ValidateVolume(volume); err != nil {
+		return Info{}, at("head", "", err)
+	}
+	if err := r.lock(ctx, "head"); err != nil {
+		return Info{}, err
+	}
+	defer r.unlock()
+	h, err := r.readHead(ctx, volume)
+	if err != nil {
+		return Info{}, err
+	}
+	if h.id.IsZero() {
+		return Info{}, &Error{Op: "head", Key: headKey(volume), Err: ErrNotFound}
+	}
+	return h.snap.info(h.id), nil
+}
+
+func (r *Remote) head(volume string) *headState {
+	h := r.heads[volume]
+	if h == nil {
+		h = &headState{attempts: map[ID]bool{}}
+		r.heads[volume] = h
+	}
+	return h
+}
+
+// readHead asks the store. That there is no head is no error.
+func (r *Remote) readHead(ctx context.Context, volume string) (*headState, error) {
+	h, key := r.head(volume), headKey(volume)
+	o, err := r.store.Get(ctx, key, 0, int64(headSize)+1)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		*h = headState{read: true, attempts: h.attempts}
+		return h, nil
+	case errors.Is(err, ErrRange):
+		return nil, &Error{Op: "get", Key: key, Err: corrupt("empty")}
+	case err != nil:
+		return nil, err
+	}
+	id, err := decodeHead(o.Data)
+	if err != nil {
+		return nil, at("get", key, err)
+	}
+	snap := h.snap
+	if h.id != id {
+		if snap, err = r.readSnapshot(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	*h = headState{read: true, etag: o.ETag, id: id, snap: snap, attempts: h.attempts}
+	return h, nil
+}
+
+func (r *Remote) readSnapshot(ctx context.Context, id ID) (*snapshotObject, error) {
+	key := snapshotKey(id)
+	o, err := r.store.Get(ctx, key, 0, maxSnapshot+1)
+	if errors.Is(err, ErrRange) {
+		return nil, &Error{Op: "get", Key: key, Err: corrupt("empty")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	sum, err := sumOne(ctx, r.hasher, o.Data)
+	if err != nil {
+		return nil, err
+	}
+	if sum != id {
+		return nil, at("get", key, corrupt("its hash is not its name"))
+	}
+	s, err := decodeSnapshot(o.Data)
+	return s, at("get", key, err)
+}
+
+// learnPacks reads the indexes of the packs that are not known yet.
+func (r *Remote) learnPacks(ctx context.Context, packs []packEntry) error {
+	var mu sync.Mutex
+	g := newGroup(ctx, r.width)
+	for _, e := range packs {
+		if r.packs[e.id] != nil {
+			continue
+		}
+		g.run(func(ctx context.Context) error {
+			key := packKey(e.id)
+			o, err := r.store.Get(ctx, key, int64(e.indexOff), int64(e.size-e.indexOff))
+			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
+				err = &Error{Op: "get", Key: key, Err: corrupt("a snapshot names this pack, but: %v", err)}
+			}
+			if err != nil {
+				return err
+			}
+			x, err := readIndex(o.Data, e)
+			if err != nil {
+				return at("get", key, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.learn(e.id, x.blobs)
+			return nil
+		})
+	}
+	return g.wait("get", "")
+}
+
+func (r *Remote) learn(id ID, blobs []blobEntry) {
+	p := &knownPack{id}
+	r.packs[id] = p
+	for _, b := range blobs {
+		r.blobs[b.hash] = p
+	}
+}
