@@ -139,8 +139,9 @@ func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) er
 	s.fs.mu.Lock()
 	e.enc.b = nil
 	e.enc.root(s.root)
-	s.fs.mu.Unlock()
 	encoded := e.enc.b
+	e.enc.b = nil
+	s.fs.mu.Unlock()
 	h := Hash(sha256.Sum256(encoded))
 	if has(h) {
 		return h, nil

@@ -10,7 +10,7 @@ import (
 // A directory is a hash trie: a leaf holds up to maxNames names in order; a fuller
 // one becomes a branch on the next bits of the names' hash. Its shape depends on the names only.
 
-func nameIndex(hash uint64, depth int) int { return int(hash>>(fanBits*depth)) % fan }
+func nameIndex(hash uint64, depth int) int { return int(hash>>(fanBits*depth)) & (fan - 1) }
 
 func checkName(name string) error {
 	switch {

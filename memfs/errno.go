@@ -1,10 +1,13 @@
 package memfs
 
-import "io/fs"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // Errno is an error number as Linux defines it (asm-generic/errno-base.h and errno.h).
 // It is the same on every platform, so that it can cross to JavaScript as a number.
-// errors.Is relates it to the sentinels of io/fs.
+// errors.Is relates it to the sentinels of io/fs and to syscall.Errno.
 type Errno uint16
 
 // The errors that the filesystem answers.
@@ -57,7 +60,15 @@ func (e Errno) Error() string {
 	return "unknown error"
 }
 
-// Is relates an Errno to the sentinels of io/fs.
+// hostErrno lists the host's numbers, where they may differ from Linux's.
+var hostErrno = map[syscall.Errno]Errno{
+	syscall.EPERM: EPERM, syscall.ENOENT: ENOENT, syscall.EIO: EIO, syscall.EBADF: EBADF, syscall.EACCES: EACCES,
+	syscall.EEXIST: EEXIST, syscall.EXDEV: EXDEV, syscall.ENOTDIR: ENOTDIR, syscall.EISDIR: EISDIR, syscall.EINVAL: EINVAL,
+	syscall.EFBIG: EFBIG, syscall.ENOSPC: ENOSPC, syscall.EROFS: EROFS, syscall.EMLINK: EMLINK,
+	syscall.ENAMETOOLONG: ENAMETOOLONG, syscall.ENOTEMPTY: ENOTEMPTY, syscall.ELOOP: ELOOP, syscall.ESTALE: ESTALE,
+}
+
+// Is relates an Errno to the sentinels of io/fs and to the host's numbers.
 func (e Errno) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -71,5 +82,6 @@ func (e Errno) Is(target error) bool {
 	case fs.ErrClosed:
 		return e == EBADF
 	}
-	return false
+	host, ok := target.(syscall.Errno)
+	return ok && hostErrno[host] == e
 }

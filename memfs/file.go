@@ -5,7 +5,7 @@ package memfs
 
 func pageSpan(height uint8) uint64 { return 1 << (fanBits * (int(height) + 1)) }
 
-func pageIndex(i uint64, level int) int { return int(i>>(fanBits*level)) % fan }
+func pageIndex(i uint64, level int) int { return int(i>>(fanBits*level)) & (fan - 1) }
 
 func pagesOf(size int64) uint64 { return uint64(size+PageSize-1) / PageSize }
 

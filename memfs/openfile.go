@@ -1,6 +1,7 @@
 package memfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -25,6 +26,8 @@ var (
 	_ io.ReaderAt        = (*File)(nil)
 	_ io.WriterAt        = (*File)(nil)
 )
+
+var errNegative = errors.New("negative offset") // as package os says it
 
 func (f *File) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
@@ -84,6 +87,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.readable(); err != nil {
 		return 0, f.wrap("read", err)
 	}
+	if off < 0 {
+		return 0, f.wrap("readat", errNegative)
+	}
 	n, err := f.h.ReadAt(p, off)
 	return n, f.wrap("read", err)
 }
@@ -108,6 +114,9 @@ func (f *File) Write(p []byte) (int, error) {
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.writable(); err != nil {
 		return 0, f.wrap("write", err)
+	}
+	if off < 0 {
+		return 0, f.wrap("writeat", errNegative)
 	}
 	n, err := f.h.WriteAt(p, off)
 	return n, f.wrap("write", err)

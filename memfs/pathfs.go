@@ -164,9 +164,12 @@ func (f *FS) RemoveAll(name string) error {
 	return err
 }
 
-// Rename is os.Rename.
+// Rename is os.Rename: like it, and unlike the system call, it never replaces a directory.
 func (f *FS) Rename(oldname, newname string) error {
 	return f.twoNames("rename", oldname, newname, func(from, to Resolved) error {
+		if to.Type == S_IFDIR {
+			return EEXIST
+		}
 		return f.rename(from.Parent, from.Name, to.Parent, to.Name)
 	})
 }
@@ -278,10 +281,14 @@ func (f *FS) set(op, name string, mask AttrMask, a Attr) error {
 
 // ReadDir returns a directory's entries in order of name.
 func (f *FS) ReadDir(name string) (list []fs.DirEntry, err error) {
-	err = f.on("readdir", name, true, func(ino Ino, _ *inode) (err error) {
-		list, err = f.dirEntries(f.live, ino)
-		return err
+	var bad error
+	err = f.on("open", name, true, func(ino Ino, _ *inode) error {
+		list, bad = f.dirEntries(f.live, ino)
+		return nil
 	})
+	if bad != nil {
+		err = pathError("readdir", name, bad)
+	}
 	return list, err
 }
 

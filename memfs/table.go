@@ -8,7 +8,7 @@ func tableIndex(ino Ino, level int) int {
 	if level == 0 {
 		return int(ino % inodeFan)
 	}
-	return int(ino>>(inodeBits+fanBits*(level-1))) % fan
+	return int(ino>>(inodeBits+fanBits*(level-1))) & (fan - 1)
 }
 
 // inode returns an inode for reading, or ENOENT. The pointer is good until the next edit.
