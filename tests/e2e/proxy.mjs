@@ -1,6 +1,11 @@
 // A reverse proxy that forwards bytes unchanged and keeps a record of every
 // request. The Host header is forwarded as it came: it is part of what an S3
 // signature covers.
+//
+// One header it adds: versitygw 1.8.0 leaves Access-Control-Allow-Origin out
+// when it refuses a GET for its signature or its key (with PUT it sends it), so
+// that a page cannot tell the refusal from a dead line. S3 itself sends it with
+// every answer to an origin that the bucket's rules allow.
 
 import http from 'node:http'
 
@@ -10,7 +15,7 @@ import http from 'node:http'
  */
 
 /** @returns {Promise<{ origin: string, log: Exchange[], take(): Exchange[], close(): Promise<void> }>} */
-export async function recordingProxy(target) {
+export async function recordingProxy(target, { allowOrigin } = {}) {
   const { hostname, port } = new URL(target)
   /** @type {Exchange[]} */
   const log = []
@@ -25,7 +30,11 @@ export async function recordingProxy(target) {
     forward.on('response', (answer) => {
       exchange.status = answer.statusCode
       answer.on('data', (chunk) => (exchange.received += chunk.length))
-      response.writeHead(answer.statusCode, answer.statusMessage, answer.rawHeaders)
+      const headers = [...answer.rawHeaders]
+      if (allowOrigin && request.headers.origin === allowOrigin && !answer.headers['access-control-allow-origin']) {
+        headers.push('Access-Control-Allow-Origin', allowOrigin, 'Access-Control-Expose-Headers', 'ETag, Date')
+      }
+      response.writeHead(answer.statusCode, answer.statusMessage, headers)
       answer.pipe(response)
     })
     forward.on('error', () => response.destroy())

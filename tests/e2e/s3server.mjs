@@ -36,7 +36,7 @@ export async function startS3({ pageOrigin, bucket = 'site' }) {
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text) => (log += text))
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
-  const proxy = await recordingProxy(`http://127.0.0.1:${port}`)
+  const proxy = await recordingProxy(`http://127.0.0.1:${port}`, { allowOrigin: pageOrigin })
 
   async function stop() {
     await proxy.close()
