@@ -69,7 +69,7 @@ func run(binary string, argv, env []string) (int, error) {
 		case message := <-srv.failed:
 			return 0, fmt.Errorf("the worker failed: %s", message)
 		case <-browser.gone:
-			return 0, fmt.Errorf("Chromium ended before the test did:\n%s", browser.log())
+			return 0, fmt.Errorf("the browser ended before the test did:\n%s", browser.log())
 		case sig := <-signals:
 			return 0, fmt.Errorf("stopped by %v", sig)
 		case <-late.C:
