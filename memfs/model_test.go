@@ -210,11 +210,11 @@ func (m *model) step() {
 		}
 	case 4, 5, 6:
 		if p := pick(m.r, m.files); p != "" {
-			m.write(p, m.bytes(), m.r.IntN(2*len(*m.files[p])+1+m.r.IntN(300000)*m.r.IntN(2)))
+			m.write(p, m.bytes(), m.r.IntN(min(2*len(*m.files[p]), 1<<19)+1+m.r.IntN(300000)*m.r.IntN(2)))
 		}
 	case 7:
 		if p := pick(m.r, m.files); p != "" {
-			n := m.r.IntN(len(*m.files[p])*2 + 10)
+			n := m.r.IntN(min(len(*m.files[p])*2, 1<<19) + 10)
 			m.ok(m.f.Truncate(p, int64(n)), "truncate", p, n)
 			data := m.files[p]
 			if n <= len(*data) {

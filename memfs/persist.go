@@ -186,7 +186,8 @@ func Load(o Options, encoded []byte) (*FS, error) {
 	return f, nil
 }
 
-// LoadSnapshot opens an earlier state of the same store, by its encoded root.
+// LoadSnapshot opens an earlier state of the same store, by its encoded root. What it shares with the live tree it shares in
+// memory too, so that it costs what differs.
 func (f *FS) LoadSnapshot(encoded []byte) (*Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -194,5 +195,45 @@ func (f *FS) LoadSnapshot(encoded []byte) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.height == f.live.height {
+		f.share(&r.table, &f.live.table, kindInodes, int(r.height))
+	}
 	return &Snapshot{fs: f, root: r}, nil
+}
+
+// share makes a link that is only stored lead to the nodes in memory that hold the same blocks. Nodes that cannot be read
+// are left for the caller that needs them.
+func (f *FS) share(l, m *link, k kind, level int) {
+	if l.n != nil || l.empty() || m.n == nil {
+		return
+	}
+	if l.ref == m.n.ref {
+		l.n, l.ref = m.n, Ref{}
+		m.n.refs++
+		return
+	}
+	n, err := f.load(l, k, level)
+	if err != nil || n.kind != m.n.kind {
+		return
+	}
+	for i := range min(len(n.links), len(m.n.links)) {
+		f.share(&n.links[i], &m.n.links[i], k, level-1)
+	}
+	for i := range min(len(n.inodes), len(m.n.inodes)) {
+		a, b := &n.inodes[i], &m.n.inodes[i]
+		switch {
+		case a.mode&S_IFMT != b.mode&S_IFMT || a.height != b.height:
+		case a.is(S_IFDIR):
+			f.share(&a.data, &b.data, kindNames, nameLevel)
+		default:
+			f.share(&a.data, &b.data, kindPages, int(a.height))
+		}
+	}
+	for i := range min(len(n.pages), len(m.n.pages)) {
+		a, b := &n.pages[i], &m.n.pages[i]
+		if b.id != 0 && a.len != 0 && a.ref() == b.ref() {
+			a.id = b.id
+			f.slabs.ref(b.id)
+		}
+	}
 }

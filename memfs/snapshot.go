@@ -32,6 +32,16 @@ func (s *Snapshot) Release() {
 	}
 }
 
+// Clone returns another hold on the same state, to be released on its own.
+func (s *Snapshot) Clone() *Snapshot {
+	s.fs.mu.Lock()
+	defer s.fs.mu.Unlock()
+	if s.root != nil {
+		s.root.refs++
+	}
+	return &Snapshot{fs: s.fs, root: s.root}
+}
+
 // at locks the filesystem and resolves a path of io/fs. The caller unlocks, on an error too.
 func (s *Snapshot) at(name string, follow bool) (Ino, *inode, error) {
 	s.fs.mu.Lock()

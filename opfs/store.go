@@ -1,0 +1,125 @@
+// Package opfs keeps a memfs filesystem in one crash-safe file: a log of commits over a FileSystemSyncAccessHandle of the
+// Origin Private File System, a file of Node, or memory.
+//
+// A commit is one contiguous write and one flush. After a crash at any moment the volume opens at the last acknowledged commit, or at a
+// later one that was written whole; never at anything between. FORMAT.md describes the file.
+package opfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/zeebo/xxh3"
+)
+
+// Options are the settings of a store. The zero value is ready to use.
+type Options struct {
+	Now    func() int64  // nanoseconds since 1970; nil is the system's clock
+	Keep   int           // how many points without a label the history lists; 0 is 50
+	MaxAge time.Duration // older points without a label are not listed; 0 is no limit
+}
+
+// Point is a state of the volume that can be restored: a commit, or a snapshot.
+type Point struct {
+	ID        string // 16 hexadecimal digits: the sequence number
+	Seq       uint64 // from 1
+	CreatedAt int64  // nanoseconds since 1970
+	Label     string
+	ParentID  string // of the point that it was derived from; "" for none
+	Durable   bool   // it is in the file, not only in memory
+}
+
+// Store is an open volume. It is safe for concurrent use; the file must be its alone.
+type Store struct {
+	mu     sync.Mutex
+	f      File
+	o      Options
+	fs     *memfs.FS
+	super  superblock
+	closed atomic.Bool
+
+	tail    int64 // where the next record begins
+	last    header
+	point   point     // the newest durable point
+	pointAt memfs.Ref // where it is
+	seq     uint64    // of the newest point, durable or not
+	base    uint64    // the point that the live tree is derived from
+	pending []pending
+	w       recordWriter
+	since   int // commits since the checkpoint
+}
+
+// pending is a snapshot that the next commit makes durable.
+type pending struct {
+	point point
+	snap  *memfs.Snapshot
+}
+
+// FS returns the live filesystem.
+func (s *Store) FS() *memfs.FS { return s.fs }
+
+// UUID names the volume, for ever.
+func (s *Store) UUID() string { return s.super.uuid.String() }
+
+// Dirty reports whether there is anything for a commit to write.
+func (s *Store) Dirty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dirty()
+}
+
+func (s *Store) dirty() bool { return len(s.pending) > 0 || s.fs.Dirty() }
+
+// Close gives up the file without committing. A second Close does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return nil
+	}
+	err := s.checkpoint(true)
+	s.closed.Store(true)
+	return errors.Join(err, s.f.Close())
+}
+
+// ReadBlock implements memfs.BlockReader. It takes no lock of the store: a commit reads blocks too.
+func (s *Store) ReadBlock(r memfs.Ref, p []byte) error {
+	if s.closed.Load() {
+		return &Error{Op: "read", Off: int64(r.Off), Err: ErrClosed}
+	}
+	n, err := s.f.ReadAt(p, int64(r.Off))
+	if n < len(p) {
+		if err == nil || err == io.EOF {
+			return corrupt("read", int64(r.Off), "the file ends inside a block of %d bytes", len(p))
+		}
+		return failed("read", int64(r.Off), err)
+	}
+	if xxh3.Hash(p) != r.Sum {
+		return corrupt("read", int64(r.Off), "a block of %d bytes has another checksum", len(p))
+	}
+	return nil
+}
+
+// writeAll writes p or answers why not. A short count without an error is a full disk, as Firefox reports it.
+func writeAll(f File, op string, p []byte, off int64) error {
+	n, err := f.WriteAt(p, off)
+	if err == nil && n < len(p) {
+		err = fmt.Errorf("%w: %d of %d bytes written", ErrQuota, n, len(p))
+	}
+	if err != nil {
+		return failed(op, off, err)
+	}
+	return nil
+}
+
+func pointID(seq uint64) string {
+	if seq == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", seq)
+}
