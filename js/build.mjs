@@ -1,0 +1,92 @@
+/**
+ * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm` and `s3.wasm`.
+ *
+ *   node build.mjs            all three
+ *   node build.mjs go.js      only those that are named
+ */
+
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const dist = join(here, 'dist')
+const GO = process.env.GO ?? 'go'
+
+/** @type {Record<string, () => void>} */
+const targets = {
+  'go.js': () => writeFileSync(join(dist, 'go.js'), wrapped(goLoader())),
+  'core.wasm': () => goBuild('core'),
+  's3.wasm': () => goBuild('s3'),
+}
+
+function goLoader() {
+  const root = execFileSync(GO, ['env', 'GOROOT'], { encoding: 'utf8' }).trim()
+  return readFileSync(join(root, 'lib/wasm/wasm_exec.js'), 'utf8')
+}
+
+/** @param {string} name */
+function goBuild(name) {
+  execFileSync(GO, ['build', '-trimpath', '-ldflags=-s -w', '-o', join(dist, `${name}.wasm`), `./wasm/${name}`], {
+    cwd: join(here, '..'),
+    env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+    stdio: 'inherit',
+  })
+}
+
+/**
+ * Go's loader puts Go, fs, process and path on the global object, where other programs in the page find and trust them.
+ * Here it sees a global object of its own that falls back to the real one, made anew for each instance, so that
+ * nothing leaks out and two instances share nothing. Node's process and file system are kept from it.
+ *
+ * @param {string} loader
+ */
+function wrapped(loader) {
+  return `// Made by build.mjs from Go's lib/wasm/wasm_exec.js. Do not edit.
+/* eslint-disable */
+
+/** @type {Map<Function, Function>} Functions of the real global object, such as fetch, that throw when called on another. */
+const bound = new Map()
+
+/** @returns {{ go: any, scope: any, output: string[] }} */
+export function createGo() {
+  const real = globalThis
+  /** @type {any} */
+  const own = { __proto__: null, fs: undefined, process: undefined, path: undefined, require: undefined }
+  /** @type {string[]} */
+  const output = []
+  const scope = new Proxy(own, {
+    has: (_, key) => key in own || key in real,
+    get(_, key) {
+      if (key in own) return own[key]
+      if (key === 'globalThis' || key === 'self' || key === 'window' || key === 'global') return scope
+      const value = Reflect.get(real, key)
+      if (typeof value !== 'function' || 'prototype' in value) return value
+      let f = bound.get(value)
+      if (!f) bound.set(value, f = value.bind(real))
+      return f
+    },
+  })
+  /** @type {any} */
+  let fs
+  ;(function (/** @type {any} */ globalThis) {
+${loader.replace('"use strict";', '')}
+  })(scope)
+  // What the program prints before it dies is kept for the error; the rest goes where console.error goes.
+  fs = own.fs
+  fs.writeSync = (/** @type {number} */ _fd, /** @type {Uint8Array} */ bytes) => {
+    output.push(new TextDecoder().decode(bytes))
+    if (output.length > 200) output.splice(0, 100)
+    return bytes.length
+  }
+  return { go: new own.Go(), scope, output }
+}
+`
+}
+
+mkdirSync(dist, { recursive: true })
+for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(targets)) {
+  if (!targets[name]) throw new Error(`build.mjs: no target ${name}; there are ${Object.keys(targets).join(', ')}`)
+  targets[name]()
+}

@@ -1,0 +1,413 @@
+/** One instance of the core module: loading it, its memory, its exports, its death. */
+
+import * as abi from './abi.js'
+import { HoldfastError, codeOf, errnoOf, textOf, throwIfAborted, E } from './errors.js'
+import { locate, compile } from './module.js'
+
+/**
+ * The file of a volume as a storage hands it over. Calls are synchronous and may throw.
+ *
+ * @typedef {object} VolumeFile
+ * @property {(into: Uint8Array, at: number) => number} read bytes read; 0 at the end
+ * @property {(from: Uint8Array, at: number) => number} write bytes written
+ * @property {(size: number) => void} truncate
+ * @property {() => number} size
+ * @property {() => void} flush durable on return
+ * @property {() => void} close
+ */
+
+/**
+ * What a mounted guest is told, so that it serves nothing stale. All calls are synchronous.
+ *
+ * @typedef {object} Watcher
+ * @property {(dir: number, name: string) => void} forget a name was removed or now stands for something else
+ * @property {(ino: number, mode: number) => void} mode permission bits changed
+ * @property {() => void} epoch everything may have changed: restore or pull
+ */
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export class Core {
+  /**
+   * @param {{ wasm?: import('./module.js').WasmSource, file?: VolumeFile | null }} options
+   * @returns {Promise<Core>}
+   */
+  static async start({ wasm, file }) {
+    const [module, { createGo }] = await Promise.all([compile(locate('core.wasm', wasm)), import('./dist/go.js')])
+    const core = new Core(createGo(), file ?? null)
+    await core.#run(module)
+    return core
+  }
+
+  /** @type {any} The exports (ABI.md). Read it anew for every call: a dead instance puts others in their place. */
+  x
+  /** @type {Uint8Array} The module's memory. Empty once memory grew: then call refresh(). */
+  u8 = new Uint8Array(0)
+  /** @type {Uint32Array} The scratch area in words of four bytes. */
+  u32 = new Uint32Array(0)
+  /** @type {Float64Array} The scratch area in words of eight. */
+  f64 = new Float64Array(0)
+  /** @type {unknown} The exception behind the last failed file operation. */
+  cause
+  /** @type {HoldfastError | null} Why nothing can be called any more. */
+  dead = null
+  /** @type {Set<Watcher>} */
+  watchers = new Set()
+  /** The device number that guests see. */
+  dev = 1
+  /** What a guest's fsync does: 0, or a negative errno. @type {() => number} */
+  sync = () => 0
+  /** @type {(err: HoldfastError) => void} Called once when the instance dies. */
+  ondeath = () => {}
+
+  /** @type {Set<(err: HoldfastError) => void>} Calls that wait for Go. */
+  #pending = new Set()
+  #go
+  #file
+  #scratch = 0
+  /** @type {WebAssembly.Memory} */ // @ts-ignore set by #run
+  #memory
+
+  /**
+   * @param {any} go what dist/go.js's createGo returned
+   * @param {VolumeFile | null} file
+   */
+  constructor(go, file) {
+    this.#go = go
+    this.#file = file
+  }
+
+  /** @param {WebAssembly.Module} module */
+  async #run(module) {
+    const { go } = this.#go
+    go.importObject.holdfast = { now: Date.now, ...this.#fileImports() }
+    go.exit = (/** @type {number} */ code) => {
+      throw this.#died(code) // through the module to whoever called the export: it would return garbage otherwise
+    }
+    const resume = go._resume
+    go._resume = () => {
+      // Called by timers and callbacks, where nobody could catch it; ondeath tells those who wait.
+      try {
+        if (!this.dead) resume.call(go)
+      } catch (err) {
+        if (err !== this.dead) throw err
+      }
+    }
+    const instance = await WebAssembly.instantiate(module, go.importObject)
+    go.run(instance)
+    this.x = instance.exports
+    this.#memory = /** @type {WebAssembly.Memory} */ (instance.exports.mem)
+    if (this.x.abi() !== abi.ABI) {
+      throw new HoldfastError('ErrVersion', `core.wasm has interface ${this.x.abi()}, the package needs ${abi.ABI}`, {
+        hint: 'the module and the package are of different versions: take both from the same build',
+      })
+    }
+    this.#scratch = this.x.scratch()
+    this.refresh()
+  }
+
+  /** Rebuilds the views after the module's memory grew. */
+  refresh() {
+    this.#setViews(this.#memory.buffer)
+  }
+
+  /** @param {ArrayBuffer} b */
+  #setViews(b) {
+    this.u8 = new Uint8Array(b)
+    this.u32 = new Uint32Array(b, this.#scratch, abi.SIZE >> 2)
+    this.f64 = new Float64Array(b, this.#scratch, abi.SIZE >> 3)
+  }
+
+  /**
+   * Calls a function that the Go program has registered (remote.go) and waits for what it settles with.
+   *
+   * @param {'publish' | 'pull'} name
+   * @param {object} store an object store
+   * @param {object} options
+   * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void }} io
+   * @returns {Promise<any>}
+   */
+  call(name, store, options, { signal, onProgress }) {
+    return new Promise((resolve, reject) => {
+      if (this.dead) throw this.dead
+      throwIfAborted(signal)
+      const functions = this.#go.scope.holdfast
+      const end = () => {
+        signal?.removeEventListener('abort', abort)
+        this.#pending.delete(fail)
+      }
+      const fail = (/** @type {unknown} */ err) => {
+        end()
+        reject(err)
+      }
+      const settle = (/** @type {string} */ error, /** @type {string} */ result) => {
+        if (error) return fail(remoteError(error, signal?.aborted ? signal.reason : this.#takeCause()))
+        end()
+        resolve(JSON.parse(result))
+      }
+      const progress = (/** @type {string} */ json) => {
+        // The caller's own mistakes must not end the transfer, nor pass through Go.
+        try {
+          onProgress?.(JSON.parse(json))
+        } catch (err) {
+          queueMicrotask(() => {
+            throw err
+          })
+        }
+      }
+      const id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle)
+      const abort = () => {
+        if (!this.dead) functions.cancel(id)
+      }
+      this.#pending.add(fail)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  #takeCause() {
+    const cause = this.cause
+    this.cause = undefined
+    return cause
+  }
+
+  // Text
+
+  /**
+   * Leaves a string in a slot of the scratch area and returns its length in bytes, or -ENAMETOOLONG.
+   *
+   * @param {0 | 1} slot
+   * @param {string} s
+   */
+  put(slot, s) {
+    if (this.u8.length === 0) this.refresh()
+    const base = this.#scratch + slot * abi.SLOT
+    const n = s.length
+    if (n < 256) {
+      // Names are short and nearly always ASCII: this beats encodeInto by a factor of three.
+      const u8 = this.u8
+      let i = 0
+      for (; i < n; i++) {
+        const c = s.charCodeAt(i)
+        if (c > 127) break
+        u8[base + i] = c
+      }
+      if (i === n) return n
+    }
+    const { read, written } = encoder.encodeInto(s, this.u8.subarray(base, base + abi.SLOT))
+    return read < n ? -E.ENAMETOOLONG : written
+  }
+
+  /**
+   * @param {0 | 1} slot
+   * @param {number} n
+   */
+  text(slot, n) {
+    if (this.u8.length === 0) this.refresh()
+    const base = this.#scratch + slot * abi.SLOT
+    return decoder.decode(this.u8.subarray(base, base + n))
+  }
+
+  /** The bytes of the last result that does not fit the scratch area; valid until the next call. */
+  out() {
+    if (this.u8.length === 0) this.refresh()
+    const p = this.u32[abi.OUT >> 2]
+    return this.u8.subarray(p, p + this.u32[(abi.OUT >> 2) + 1])
+  }
+
+  // Bytes
+
+  /**
+   * Copies the n bytes that handle_read has just left views of.
+   *
+   * @param {Uint8Array} to
+   * @param {number} at
+   * @param {number} n
+   */
+  copyOut(to, at, n) {
+    if (this.u8.length === 0) this.refresh()
+    const { u8, u32 } = this
+    const count = u32[(abi.OUT >> 2) + 2]
+    if (n <= 32 && count === 1) {
+      let p = u32[abi.VIEWS >> 2] // a loop beats a subarray for the 16 and 24 bytes that SQLite likes to read
+      for (const end = at + n; at < end; at++) to[at] = u8[p++]
+      return
+    }
+    for (let i = 0, v = abi.VIEWS >> 2; i < count; i++, v += 2) {
+      const p = u32[v]
+      const size = u32[v + 1]
+      to.set(u8.subarray(p, p + size), at)
+      at += size
+    }
+  }
+
+  /**
+   * Fills the n bytes that handle_write has just left views of.
+   *
+   * @param {Uint8Array} from
+   * @param {number} at
+   * @param {number} n
+   */
+  copyIn(from, at, n) {
+    if (this.u8.length === 0) this.refresh()
+    const { u8, u32 } = this
+    const count = u32[(abi.OUT >> 2) + 2]
+    if (n <= 32 && count === 1) {
+      let p = u32[abi.VIEWS >> 2]
+      for (const end = at + n; at < end; at++) u8[p++] = from[at]
+      return
+    }
+    for (let i = 0, v = abi.VIEWS >> 2; i < count; i++, v += 2) {
+      const size = u32[v + 1]
+      u8.set(from.subarray(at, at + size), u32[v])
+      at += size
+    }
+  }
+
+  /**
+   * Reads into an array and returns the number of bytes, or a negative errno.
+   *
+   * @param {number} handle
+   * @param {Uint8Array} to
+   * @param {number} at
+   * @param {number} length
+   * @param {number} position
+   */
+  read(handle, to, at, length, position) {
+    const n = this.x.handle_read(handle, position, length)
+    if (n <= 0) return n
+    this.copyOut(to, at, n)
+    if (n === length || n < abi.LONG) return n
+    let done = n
+    while (done < length) {
+      const n = this.x.handle_read(handle, position + done, length - done)
+      if (n <= 0) break
+      this.copyOut(to, at + done, n)
+      done += n
+    }
+    return done
+  }
+
+  /**
+   * Writes from an array and returns the number of bytes, or a negative errno when none could be written.
+   *
+   * @param {number} handle
+   * @param {Uint8Array} from
+   * @param {number} at
+   * @param {number} length
+   * @param {number} position
+   */
+  write(handle, from, at, length, position) {
+    let done = 0
+    while (done < length) {
+      const n = this.x.handle_write(handle, position + done, length - done)
+      if (n <= 0) return done || n
+      this.copyIn(from, at + done, n)
+      done += n
+    }
+    return done
+  }
+
+  // What guests are told
+
+  /**
+   * @param {number} dir
+   * @param {string} name
+   * @param {Watcher} [but] the guest that did it
+   */
+  forget(dir, name, but) {
+    for (const w of this.watchers) if (w !== but) w.forget(dir, name)
+  }
+
+  /**
+   * @param {number} ino
+   * @param {number} mode
+   * @param {Watcher} [but]
+   */
+  modeChanged(ino, mode, but) {
+    for (const w of this.watchers) if (w !== but) w.mode(ino, mode)
+  }
+
+  epochChanged() {
+    for (const w of this.watchers) w.epoch()
+  }
+
+  // Errors
+
+  /**
+   * The error of the call that has just failed.
+   *
+   * @param {number} rc its result, negative
+   */
+  failure(rc) {
+    if (this.dead) return this.dead
+    const n = this.x.failure()
+    const cause = this.#takeCause()
+    if (n <= 0) return new HoldfastError(codeOf(-rc), textOf(-rc), { errno: -rc, cause })
+    return remoteError(decoder.decode(this.out()), cause)
+  }
+
+  /** @param {HoldfastError} err makes every later call throw this */
+  kill(err) {
+    if (this.dead) return
+    this.dead = err
+    // Guests get EIO from every call; the others look at `dead` when they get it.
+    const refuse = () => -E.EIO
+    this.x = new Proxy({}, { get: () => refuse })
+    this.#scratch = 0
+    this.#setViews(new ArrayBuffer(abi.SIZE))
+    for (const fail of [...this.#pending]) fail(err)
+    this.ondeath(err)
+  }
+
+  /** @param {number} code */
+  #died(code) {
+    const lines = this.#go.output.join('').trim().split('\n')
+    const err = new HoldfastError('ErrInternal', `the volume stopped: ${lines[0] || `exit code ${code}`}`, {
+      hint: 'open it again: it is as of its last commit; please report the trace in `details`',
+      details: lines.join('\n'),
+    })
+    this.kill(err)
+    return err
+  }
+
+  /** The functions that the module's `opfs` package imports: numbers in, bytes or a negative errno out. */
+  #fileImports() {
+    const file = this.#file
+    /**
+     * @param {number} p
+     * @param {number} n
+     */
+    const view = (p, n) => new Uint8Array(this.#memory.buffer, p >>> 0, n)
+    /** @param {(f: VolumeFile) => number | void} op */
+    const attempt = (op) => {
+      if (!file) return -E.EBADF
+      try {
+        return op(file) ?? 0
+      } catch (err) {
+        this.cause = err
+        return -errnoOf(err)
+      }
+    }
+    /** @typedef {number} N */
+    return {
+      file_read: (/** @type {N} */ _id, /** @type {N} */ p, /** @type {N} */ n, /** @type {N} */ off) => attempt((f) => f.read(view(p, n), off)),
+      file_write: (/** @type {N} */ _id, /** @type {N} */ p, /** @type {N} */ n, /** @type {N} */ off) => attempt((f) => f.write(view(p, n), off)),
+      file_truncate: (/** @type {N} */ _id, /** @type {N} */ size) => attempt((f) => f.truncate(size)),
+      file_size: () => attempt((f) => f.size()),
+      file_flush: () => attempt((f) => f.flush()),
+      file_close: () => attempt((f) => f.close()),
+    }
+  }
+}
+
+/**
+ * A HoldfastError from the JSON that the module makes of a Go error.
+ *
+ * @param {string} json
+ * @param {unknown} [cause]
+ */
+export function remoteError(json, cause) {
+  const { code, message, ...more } = JSON.parse(json)
+  return new HoldfastError(code || codeOf(more.errno), message, { ...more, cause })
+}

@@ -1,0 +1,356 @@
+/**
+ * A volume's files by path, as fs.js needs them: the live tree here, a read-only point in files-snapshot.js.
+ * Every method throws errors as node:fs does; `syscall` is the name they carry.
+ */
+
+import * as abi from './abi.js'
+import { E, errnoError } from './errors.js'
+
+/**
+ * An inode's attributes. Times are milliseconds since 1970; `ns` are the exact ones: access, modification, change, birth.
+ *
+ * @typedef {{ ino: number, size: number, rdev: number, mode: number, nlink: number, uid: number, gid: number, atimeMs: number,
+ *   mtimeMs: number, ctimeMs: number, birthtimeMs: number, ns: [bigint, bigint, bigint, bigint] }} Attr
+ *
+ * @typedef {{ mode?: number, uid?: number, gid?: number, size?: number, atimeMs?: number, mtimeMs?: number }} AttrChange
+ *
+ * An open file. `id` is the module's number for it.
+ * @typedef {{ id: number, ino: number, mode: number }} File
+ */
+
+export const O = /** @type {const} */ ({
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_ACCMODE: 3,
+  O_CREAT: 0o100,
+  O_EXCL: 0o200,
+  O_TRUNC: 0o1000,
+  O_APPEND: 0o2000,
+  O_DIRECTORY: 0o200000,
+  O_NOFOLLOW: 0o400000,
+})
+
+const decoder = new TextDecoder()
+const ROOT = 1
+
+export class Files {
+  readonly = false
+  #core
+  /** Of the path that was resolved last: the directory of its last name, and that name's length in the slot. */
+  #parent = 0
+  #name = 0
+
+  /**
+   * @param {import('./core.js').Core} core
+   * @param {() => number} sync makes the volume durable, if fsync is to do that; answers 0 or a negative errno
+   */
+  constructor(core, sync) {
+    this.#core = core
+    this.sync = sync
+  }
+
+  /**
+   * @param {number} rc
+   * @param {string} syscall
+   * @param {string} [path]
+   * @param {string} [dest]
+   * @returns {never}
+   */
+  fail(rc, syscall, path, dest) {
+    if (this.#core.dead) throw this.#core.dead
+    // Only the store fails in ways that its number does not tell.
+    const cause = rc === -E.EIO || rc === -E.ENOSPC ? this.#core.failure(rc) : undefined
+    throw errnoError(-rc, syscall, path, dest, cause)
+  }
+
+  /**
+   * @param {number} rc
+   * @param {string} syscall
+   * @param {string} [path]
+   * @param {string} [dest]
+   */
+  #check(rc, syscall, path, dest) {
+    if (rc < 0) this.fail(rc, syscall, path, dest)
+    return rc
+  }
+
+  /**
+   * The inode of a path, or 0 when only its last name does not exist.
+   *
+   * @param {string} path
+   * @param {boolean} follow
+   * @param {string} syscall
+   * @param {0 | 1} [slot]
+   * @param {[string, string]} [paths] both paths of an operation that has two
+   */
+  #resolve(path, follow, syscall, slot = 0, paths) {
+    const n = this.#check(this.#core.put(slot, path), syscall, ...(paths ?? [path]))
+    const ino = this.#check(this.#core.x.resolve(ROOT, n, follow ? 1 : 0, slot), syscall, ...(paths ?? [path]))
+    if (this.#core.u8.length === 0) this.#core.refresh()
+    this.#parent = this.#core.f64[abi.NUMS >> 3]
+    this.#name = this.#core.f64[(abi.NUMS >> 3) + 1]
+    return ino
+  }
+
+  /**
+   * @param {string} path
+   * @param {boolean} follow
+   * @param {string} syscall
+   * @returns {number}
+   */
+  #existing(path, follow, syscall) {
+    return this.#resolve(path, follow, syscall) || this.fail(-E.ENOENT, syscall, path)
+  }
+
+  /**
+   * @param {string} path
+   * @param {boolean} follow
+   * @param {string} syscall
+   */
+  stat(path, follow, syscall) {
+    this.#existing(path, follow, syscall)
+    return readAttr(this.#core)
+  }
+
+  /**
+   * @param {string} path
+   * @param {string} syscall
+   * @returns {{ name: string, type: number }[]} type: S_IFMT bits
+   */
+  readdir(path, syscall) {
+    const ino = this.#existing(path, true, syscall)
+    this.#check(this.#core.x.readdir(ino), syscall, path)
+    return readNames(this.#core)
+  }
+
+  /** @param {string} path */
+  readlink(path) {
+    const ino = this.#existing(path, false, 'readlink')
+    return this.#core.text(0, this.#check(this.#core.x.readlink(ino), 'readlink', path))
+  }
+
+  /**
+   * @param {string} path
+   * @param {number} flags
+   * @param {number} mode
+   * @returns {File}
+   */
+  open(path, flags, mode) {
+    const { x, u32 } = this.#core
+    const create = (flags & O.O_CREAT) !== 0
+    const exclusive = create && (flags & O.O_EXCL) !== 0
+    const write = (flags & O.O_ACCMODE) !== 0
+    let ino = this.#resolve(path, !exclusive && (flags & O.O_NOFOLLOW) === 0, 'open')
+    let type = abi.S_IFREG
+    if (ino === 0) {
+      if (!create) this.fail(-E.ENOENT, 'open', path)
+      if (path.endsWith('/')) this.fail(-E.EISDIR, 'open', path)
+      ino = this.#check(x.mknod(this.#parent, this.#name, abi.S_IFREG | (mode & 0o7777), 0), 'open', path)
+    } else {
+      type = (u32.length ? u32 : this.#core.u32)[abi.A_MODE] & abi.S_IFMT
+      if (exclusive) this.fail(-E.EEXIST, 'open', path)
+      if (type === abi.S_IFLNK) this.fail(-E.ELOOP, 'open', path)
+      if (type === abi.S_IFDIR && (write || create)) this.fail(-E.EISDIR, 'open', path)
+      if (type !== abi.S_IFDIR && (flags & O.O_DIRECTORY) !== 0) this.fail(-E.ENOTDIR, 'open', path)
+      if ((flags & O.O_TRUNC) !== 0 && write) {
+        this.#check(x.setattr(ino, abi.SET_SIZE, 0, 0, 0, 0, 0, 0, 0), 'open', path)
+      }
+    }
+    return { id: this.#check(x.handle_open(ino), 'open', path), ino, mode: type }
+  }
+
+  /** @param {File} file */
+  close(file) {
+    this.#check(this.#core.x.handle_close(file.id), 'close')
+  }
+
+  /**
+   * @param {File} file
+   * @param {Uint8Array} to
+   * @param {number} position
+   */
+  read(file, to, position) {
+    return this.#check(this.#core.read(file.id, to, 0, to.length, position), 'read')
+  }
+
+  /**
+   * @param {File} file
+   * @param {Uint8Array} from
+   * @param {number} position
+   */
+  write(file, from, position) {
+    return this.#check(this.#core.write(file.id, from, 0, from.length, position), 'write')
+  }
+
+  /**
+   * @param {File} file
+   * @param {number} size
+   */
+  truncate(file, size) {
+    this.#check(this.#core.x.handle_truncate(file.id, size), 'ftruncate')
+  }
+
+  /** @param {File} file */
+  attr(file) {
+    this.#check(this.#core.x.handle_attr(file.id), 'fstat')
+    return readAttr(this.#core)
+  }
+
+  /**
+   * @param {string} path
+   * @param {number} mode
+   */
+  mkdir(path, mode) {
+    if (this.#resolve(path, false, 'mkdir') !== 0) this.fail(-E.EEXIST, 'mkdir', path)
+    this.#check(this.#core.x.mknod(this.#parent, this.#name, abi.S_IFDIR | (mode & 0o7777), 0), 'mkdir', path)
+  }
+
+  /** @param {string} path */
+  unlink(path) {
+    this.#existing(path, false, 'unlink')
+    if (this.#name === 0) this.fail(-E.EISDIR, 'unlink', path)
+    this.#remove(this.#core.x.unlink, 'unlink', path)
+  }
+
+  /** @param {string} path */
+  rmdir(path) {
+    this.#existing(path, false, 'rmdir')
+    if (this.#name === 0) this.fail(/(^|\/)\.$/.test(path) ? -E.EINVAL : path.includes('..') ? -E.ENOTEMPTY : -E.EBUSY, 'rmdir', path)
+    this.#remove(this.#core.x.rmdir, 'rmdir', path)
+  }
+
+  /**
+   * @param {(dir: number, n: number) => number} op
+   * @param {string} syscall
+   * @param {string} path
+   */
+  #remove(op, syscall, path) {
+    const dir = this.#parent
+    const name = this.#core.text(0, this.#name)
+    this.#check(op(dir, this.#name), syscall, path)
+    this.#core.forget(dir, name)
+  }
+
+  /**
+   * @param {string} from
+   * @param {string} to
+   */
+  rename(from, to) {
+    if (this.#resolve(from, false, 'rename', 0, [from, to]) === 0) this.fail(-E.ENOENT, 'rename', from, to)
+    const dir = this.#parent
+    const n = this.#name
+    this.#resolve(to, false, 'rename', 1, [from, to])
+    if (n === 0 || this.#name === 0) this.fail(-E.EBUSY, 'rename', from, to)
+    const names = [this.#core.text(0, n), this.#core.text(1, this.#name)]
+    this.#check(this.#core.x.rename(dir, n, this.#parent, this.#name), 'rename', from, to)
+    this.#core.forget(dir, names[0])
+    this.#core.forget(this.#parent, names[1])
+  }
+
+  /**
+   * @param {string} target
+   * @param {string} path
+   */
+  symlink(target, path) {
+    if (this.#resolve(path, false, 'symlink', 0, [target, path]) !== 0) this.fail(-E.EEXIST, 'symlink', target, path)
+    const n = this.#check(this.#core.put(1, target), 'symlink', target, path)
+    this.#check(this.#core.x.symlink(this.#parent, this.#name, n), 'symlink', target, path)
+  }
+
+  /**
+   * @param {string} from
+   * @param {string} to
+   */
+  link(from, to) {
+    const ino = this.#resolve(from, false, 'link', 0, [from, to])
+    if (ino === 0) this.fail(-E.ENOENT, 'link', from, to)
+    if (this.#resolve(to, false, 'link', 0, [from, to]) !== 0) this.fail(-E.EEXIST, 'link', from, to)
+    this.#check(this.#core.x.link(ino, this.#parent, this.#name), 'link', from, to)
+  }
+
+  /**
+   * @param {string | File} file a path, or an open file
+   * @param {AttrChange} change
+   * @param {boolean} follow
+   * @param {string} syscall
+   */
+  setattr(file, change, follow, syscall) {
+    const path = typeof file === 'string' ? file : undefined
+    let ino
+    if (typeof file === 'string') ino = this.#existing(file, follow, syscall)
+    else {
+      ino = file.ino
+      this.#check(this.#core.x.handle_attr(file.id), syscall) // tells a stale or closed one
+    }
+    const mode = this.#core.u32[abi.A_MODE]
+    this.#check(setAttr(this.#core, ino, change), syscall, path)
+    if (change.mode !== undefined) this.#core.modeChanged(ino, (mode & abi.S_IFMT) | (change.mode & 0o7777))
+  }
+
+  statfs() {
+    this.#check(this.#core.x.statfs(), 'statfs')
+    const at = abi.NUMS >> 3
+    const [bsize, blocks, files] = this.#core.f64.subarray(at, at + 3)
+    return { bsize, blocks, files }
+  }
+}
+
+/**
+ * @param {import('./core.js').Core} core
+ * @param {number} ino
+ * @param {AttrChange} c
+ * @returns {number} 0 or a negative errno
+ */
+export function setAttr(core, ino, c) {
+  let mask = 0
+  if (c.mode !== undefined) mask |= abi.SET_MODE
+  if (c.uid !== undefined) mask |= abi.SET_UID
+  if (c.gid !== undefined) mask |= abi.SET_GID
+  if (c.size !== undefined) mask |= abi.SET_SIZE
+  if (c.atimeMs !== undefined) mask |= abi.SET_ATIME
+  if (c.mtimeMs !== undefined) mask |= abi.SET_MTIME
+  return core.x.setattr(ino, mask, c.mode ?? 0, c.uid ?? 0, c.gid ?? 0, c.size ?? 0, c.atimeMs ?? 0, c.mtimeMs ?? 0, 0)
+}
+
+/**
+ * The attributes that the last call has left in the scratch area.
+ *
+ * @param {import('./core.js').Core} core
+ * @returns {Attr}
+ */
+export function readAttr(core) {
+  if (core.u8.length === 0) core.refresh()
+  const { f64, u32 } = core
+  const big = new BigInt64Array(f64.buffer, f64.byteOffset + 8 * abi.A_NS, 4)
+  return {
+    ino: f64[abi.A_INO],
+    size: f64[abi.A_SIZE],
+    rdev: f64[abi.A_RDEV],
+    mode: u32[abi.A_MODE],
+    nlink: u32[abi.A_NLINK],
+    uid: u32[abi.A_UID],
+    gid: u32[abi.A_GID],
+    atimeMs: f64[abi.A_ATIME],
+    mtimeMs: f64[abi.A_MTIME],
+    ctimeMs: f64[abi.A_CTIME],
+    birthtimeMs: f64[abi.A_BTIME],
+    ns: [big[0], big[1], big[2], big[3]],
+  }
+}
+
+/**
+ * The directory that the last call has left in the result buffer.
+ *
+ * @param {import('./core.js').Core} core
+ */
+export function readNames(core) {
+  const bytes = core.out()
+  const list = []
+  for (let at = 0; at < bytes.length; ) {
+    const n = bytes[at + 1]
+    list.push({ name: decoder.decode(bytes.subarray(at + 2, at + 2 + n)), type: bytes[at] << 12 })
+    at += 2 + n
+  }
+  return list
+}

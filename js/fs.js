@@ -1,0 +1,514 @@
+/**
+ * `volume.fs`: a volume's files under the names of node:fs. Paths are POSIX paths from the volume's root; a relative
+ * path starts there too. Permission bits are kept and reported but stop nobody, as they do not stop root.
+ */
+
+import { E, errnoError } from './errors.js'
+import { O } from './files.js'
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './abi.js'
+import { BigIntStats, Dirent, Stats } from './fs-stats.js'
+import { fromBytes, toBytes, toFd, toFlags, toMillis, toMode, toOptions, toPath } from './fs-args.js'
+import { promisesOf } from './fs-promises.js'
+
+/** @typedef {import('./fs-args.js').PathLike} PathLike */
+/** @typedef {import('./fs-args.js').FileOptions} FileOptions */
+/** @typedef {import('./files.js').Files | import('./files-snapshot.js').SnapshotFiles} Backend */
+/** @typedef {{ file: import('./files.js').File, flags: number, position: number, path: string }} Open */
+/** @typedef {number | string | Date} Time */
+/** @typedef {ReturnType<typeof createFs>} VolumeFs */
+
+const UMASK = 0o022
+const FIRST_FD = 3
+
+/** @param {string} dir @param {string} name */
+export const join = (dir, name) => (dir.endsWith('/') ? dir + name : `${dir}/${name}`)
+
+/** The flags and modes that calls take, with Linux's values. */
+export const constants = Object.freeze({ ...O, F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4, COPYFILE_EXCL: 1, S_IFMT, S_IFREG, S_IFDIR, S_IFLNK })
+
+/**
+ * @param {Backend} files
+ * @param {number} dev
+ */
+export function createFs(files, dev) {
+  /** @type {(Open | undefined)[]} Open files by descriptor less FIRST_FD. */
+  const open = []
+
+  /**
+   * @param {number} fd
+   * @param {string} syscall
+   */
+  function opened(fd, syscall) {
+    const o = open[toFd(fd) - FIRST_FD]
+    if (!o) throw errnoError(E.EBADF, syscall)
+    return o
+  }
+
+  /**
+   * @param {Open} o
+   * @param {Uint8Array} to
+   * @param {number | bigint | null | undefined} position
+   */
+  function readAt(o, to, position) {
+    if ((o.flags & O.O_ACCMODE) === O.O_WRONLY) throw errnoError(E.EBADF, 'read')
+    if ((o.file.mode & S_IFMT) === S_IFDIR) throw errnoError(E.EISDIR, 'read')
+    const own = position === null || position === undefined || Number(position) < 0
+    const n = to.length === 0 ? 0 : files.read(o.file, to, own ? o.position : Number(position))
+    if (own) o.position += n
+    return n
+  }
+
+  /**
+   * @param {Open} o
+   * @param {Uint8Array} from
+   * @param {number | bigint | null | undefined} position
+   */
+  function writeAt(o, from, position) {
+    if ((o.flags & O.O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EBADF, 'write')
+    const append = (o.flags & O.O_APPEND) !== 0 // Linux appends whatever the position says
+    const own = position === null || position === undefined || Number(position) < 0
+    const at = append ? files.attr(o.file).size : own ? o.position : Number(position)
+    let done = 0
+    while (done < from.length) done += files.write(o.file, from.subarray(done), at + done)
+    if (own) o.position = at + done
+    return done
+  }
+
+  /**
+   * Runs an operation on a file that is open already, or on one that it opens for the time.
+   *
+   * @template T
+   * @param {PathLike | number} file
+   * @param {string | number} flags
+   * @param {number | string | undefined} mode
+   * @param {(o: Open) => T} op
+   * @returns {T}
+   */
+  function using(file, flags, mode, op) {
+    if (typeof file === 'number') return op(opened(file, 'read'))
+    const path = toPath(file)
+    const f = toFlags(flags)
+    const o = { file: files.open(path, f, toMode(mode, 0o666) & ~UMASK), flags: f, position: 0, path }
+    try {
+      return op(o)
+    } finally {
+      files.close(o.file)
+    }
+  }
+
+  /**
+   * @param {import('./files.js').Attr} attr
+   * @param {{ bigint?: boolean }} [options]
+   * @returns {any} Stats; BigIntStats when asked for
+   */
+  const stats = (attr, options) => (options?.bigint ? new BigIntStats(attr, dev) : new Stats(attr, dev))
+
+  /**
+   * @param {PathLike} path
+   * @param {boolean} follow
+   * @param {string} syscall
+   * @param {{ bigint?: boolean, throwIfNoEntry?: boolean }} [options]
+   */
+  function statOf(path, follow, syscall, options) {
+    try {
+      return stats(files.stat(toPath(path), follow, syscall), options)
+    } catch (/** @type {any} */ err) {
+      if (options?.throwIfNoEntry === false && (err.code === 'ENOENT' || err.code === 'ENOTDIR')) return undefined
+      throw err
+    }
+  }
+
+  /** @param {Open} o */
+  function readAll(o) {
+    const attr = files.attr(o.file)
+    if ((attr.mode & S_IFMT) === S_IFDIR) throw errnoError(E.EISDIR, 'read')
+    const bytes = new Uint8Array(Math.max(0, attr.size - o.position))
+    return bytes.subarray(0, readAt(o, bytes, null))
+  }
+
+  const api = {
+    constants,
+
+    // Whole files
+
+    /** @param {PathLike | number} path @param {FileOptions} [options] @returns {any} a Buffer (a Uint8Array in browsers), or a string when an encoding is given */
+    readFileSync(path, options) {
+      const { encoding, flag } = toOptions(options)
+      return using(path, flag ?? 'r', undefined, (o) => fromBytes(readAll(o), encoding))
+    },
+
+    /** @param {PathLike | number} path @param {string | ArrayBufferView | ArrayBuffer} data @param {FileOptions} [options] */
+    writeFileSync(path, data, options) {
+      const { encoding, flag, mode, flush } = toOptions(options)
+      const bytes = toBytes(data, encoding)
+      using(path, flag ?? 'w', mode, (o) => writeAt(o, bytes, null))
+      if (flush) sync('fsync')
+    },
+
+    /** @param {PathLike | number} path @param {string | ArrayBufferView} data @param {FileOptions} [options] */
+    appendFileSync(path, data, options) {
+      api.writeFileSync(path, data, { flag: 'a', ...toOptions(options) })
+    },
+
+    /** @param {PathLike} from @param {PathLike} to @param {number} [mode] COPYFILE_EXCL */
+    copyFileSync(from, to, mode = 0) {
+      const source = toPath(from, 'src')
+      const dest = toPath(to, 'dest')
+      const a = files.open(source, O.O_RDONLY, 0)
+      try {
+        const attr = files.attr(a)
+        if ((attr.mode & S_IFMT) === S_IFDIR) throw errnoError(E.EISDIR, 'copyfile', source, dest)
+        const exists = statOf(dest, true, 'stat', { throwIfNoEntry: false })
+        if (exists?.ino === attr.ino) return
+        const excl = (mode & constants.COPYFILE_EXCL) !== 0 ? O.O_EXCL : 0
+        const b = files.open(dest, O.O_WRONLY | O.O_CREAT | O.O_TRUNC | excl, attr.mode & 0o7777)
+        try {
+          const chunk = new Uint8Array(Math.min(1 << 20, attr.size))
+          for (let at = 0; at < attr.size; ) {
+            const n = files.read(a, chunk, at)
+            files.write(b, chunk.subarray(0, n), at)
+            at += n
+          }
+        } finally {
+          files.close(b)
+        }
+      } catch (/** @type {any} */ err) {
+        if (err.syscall === 'open') throw errnoError(-err.errno, 'copyfile', source, dest)
+        throw err
+      } finally {
+        files.close(a)
+      }
+    },
+
+    // Descriptors
+
+    /** @param {PathLike} path @param {string | number} [flags] @param {number | string} [mode] */
+    openSync(path, flags = 'r', mode) {
+      const p = toPath(path)
+      const f = toFlags(flags)
+      const file = files.open(p, f, toMode(mode, 0o666) & ~UMASK)
+      let fd = open.indexOf(undefined)
+      if (fd < 0) fd = open.length
+      open[fd] = { file, flags: f, position: 0, path: p }
+      return fd + FIRST_FD
+    },
+
+    /** @param {number} fd */
+    closeSync(fd) {
+      const { file } = opened(fd, 'close')
+      open[fd - FIRST_FD] = undefined
+      files.close(file)
+    },
+
+    /**
+     * @param {number} fd
+     * @param {ArrayBufferView} buffer
+     * @param {number | { offset?: number, length?: number, position?: number | bigint | null }} [offset]
+     * @param {number} [length]
+     * @param {number | bigint | null} [position]
+     */
+    readSync(fd, buffer, offset, length, position) {
+      if (typeof offset === 'object') ({ offset, length, position } = offset ?? {})
+      const bytes = toBytes(buffer)
+      const at = offset ?? 0
+      return readAt(opened(fd, 'read'), bytes.subarray(at, at + (length ?? bytes.length - at)), position)
+    },
+
+    /**
+     * @param {number} fd
+     * @param {string | ArrayBufferView} data
+     * @param {number | null | { offset?: number, length?: number, position?: number | null }} [offset] of a string: the position
+     * @param {number | string | null} [length] of a string: the encoding
+     * @param {number | null} [position]
+     */
+    writeSync(fd, data, offset, length, position) {
+      const o = opened(fd, 'write')
+      if (typeof data === 'string') {
+        return writeAt(o, toBytes(data, /** @type {string | undefined} */ (length)), /** @type {number | null | undefined} */ (offset))
+      }
+      if (typeof offset === 'object' && offset !== null) ({ offset, length, position } = offset)
+      const bytes = toBytes(data)
+      const at = offset ?? 0
+      return writeAt(o, bytes.subarray(at, at + (/** @type {number | undefined} */ (length) ?? bytes.length - at)), position)
+    },
+
+    /** @param {number} fd @param {ArrayBufferView[]} buffers @param {number | null} [position] */
+    readvSync(fd, buffers, position) {
+      return vector(buffers, position, (bytes, at) => readAt(opened(fd, 'read'), bytes, at))
+    },
+
+    /** @param {number} fd @param {ArrayBufferView[]} buffers @param {number | null} [position] */
+    writevSync(fd, buffers, position) {
+      return vector(buffers, position, (bytes, at) => writeAt(opened(fd, 'write'), bytes, at))
+    },
+
+    /** @param {number} fd @param {{ bigint?: boolean }} [options] */
+    fstatSync: (fd, options) => stats(files.attr(opened(fd, 'fstat').file), options),
+
+    /** @param {number} fd @param {number | null} [length] */
+    ftruncateSync(fd, length) {
+      const o = opened(fd, 'ftruncate')
+      if ((o.flags & O.O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EINVAL, 'ftruncate')
+      files.truncate(o.file, Math.max(0, length ?? 0))
+    },
+
+    /** Makes the volume durable, every file of it; with durability 'manual' it does nothing. @param {number} fd */
+    fsyncSync(fd) {
+      files.attr(opened(fd, 'fsync').file) // a stale descriptor says so
+      sync('fsync')
+    },
+
+    /** The same as fsyncSync. @param {number} fd */
+    fdatasyncSync(fd) {
+      files.attr(opened(fd, 'fdatasync').file)
+      sync('fdatasync')
+    },
+
+    /** @param {number} fd @param {number | string} mode */
+    fchmodSync: (fd, mode) => files.setattr(opened(fd, 'fchmod').file, { mode: toMode(mode, 0) & 0o7777 }, true, 'fchmod'),
+
+    /** @param {number} fd @param {number} uid @param {number} gid */
+    fchownSync: (fd, uid, gid) => files.setattr(opened(fd, 'fchown').file, owner(uid, gid), true, 'fchown'),
+
+    /** @param {number} fd @param {Time} atime @param {Time} mtime */
+    futimesSync: (fd, atime, mtime) =>
+      files.setattr(opened(fd, 'futime').file, { atimeMs: toMillis(atime), mtimeMs: toMillis(mtime) }, true, 'futime'),
+
+    // Directories
+
+    /** @param {PathLike} path @param {number | string | { recursive?: boolean, mode?: number | string }} [options] @returns {string | undefined} with recursive: the first directory made */
+    mkdirSync(path, options) {
+      const { recursive = false, mode } = typeof options === 'object' && options !== null ? options : { mode: options }
+      const p = toPath(path)
+      const bits = toMode(mode, 0o777) & ~UMASK
+      if (recursive) return mkdirAll(p, bits)
+      files.mkdir(p, bits)
+    },
+
+    /** @param {string} prefix @param {FileOptions} [_options] */
+    mkdtempSync(prefix, _options) {
+      const p = toPath(prefix, 'prefix')
+      for (let tries = 0; ; tries++) {
+        const path = p + Array.from({ length: 6 }, () => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'[Math.floor(Math.random() * 62)]).join('')
+        try {
+          files.mkdir(path, 0o700)
+          return path
+        } catch (/** @type {any} */ err) {
+          if (err.code === 'EEXIST' && tries < 100) continue
+          throw errnoError(-err.errno, 'mkdtemp', `${p}XXXXXX`)
+        }
+      }
+    },
+
+    /** @param {PathLike} path @param {string | { withFileTypes?: boolean, recursive?: boolean, encoding?: string | null } | null} [options] @returns {any[]} names, or Dirent objects with withFileTypes */
+    readdirSync(path, options) {
+      const { withFileTypes = false, recursive = false, encoding } = toOptions(options)
+      const root = toPath(path)
+      /** @type {any[]} */
+      const list = []
+      const walk = (/** @type {string} */ dir, /** @type {string} */ prefix) => {
+        for (const { name, type } of files.readdir(dir, 'scandir')) {
+          if (withFileTypes) list.push(new Dirent(name, dir, type))
+          else list.push(encoding === 'buffer' ? fromBytes(toBytes(prefix + name)) : prefix + name)
+          if (recursive && type === S_IFDIR) walk(join(dir, name), `${prefix}${name}/`)
+        }
+      }
+      walk(root, '')
+      return list
+    },
+
+    /** @param {PathLike} path @param {{ recursive?: boolean }} [_options] */
+    rmdirSync: (path, _options) => files.rmdir(toPath(path)),
+
+    /** @param {PathLike} path @param {{ recursive?: boolean, force?: boolean }} [options] */
+    rmSync(path, { recursive = false, force = false } = {}) {
+      const p = toPath(path)
+      const st = statOf(p, false, 'lstat', { throwIfNoEntry: !force })
+      if (!st) return
+      if (!st.isDirectory()) return files.unlink(p)
+      if (!recursive) {
+        throw Object.assign(new Error(`Path is a directory: rm returned EISDIR (is a directory) ${p}`), {
+          name: 'SystemError',
+          code: 'ERR_FS_EISDIR',
+          errno: E.EISDIR,
+          syscall: 'rm',
+          path: p,
+        })
+      }
+      removeTree(p)
+    },
+
+    // Names
+
+    /** @param {PathLike} path */
+    unlinkSync: (path) => files.unlink(toPath(path)),
+
+    /** @param {PathLike} from @param {PathLike} to */
+    renameSync: (from, to) => files.rename(toPath(from, 'oldPath'), toPath(to, 'newPath')),
+
+    /** @param {PathLike} from @param {PathLike} to */
+    linkSync: (from, to) => files.link(toPath(from, 'existingPath'), toPath(to, 'newPath')),
+
+    /** @param {PathLike} target @param {PathLike} path @param {string | null} [_type] */
+    symlinkSync: (target, path, _type) => files.symlink(toPath(target, 'target'), toPath(path)),
+
+    /** @param {PathLike} path @param {FileOptions} [options] @returns {any} */
+    readlinkSync(path, options) {
+      const target = files.readlink(toPath(path))
+      return toOptions(options).encoding === 'buffer' ? fromBytes(toBytes(target)) : target
+    },
+
+    /** @param {PathLike} path @param {FileOptions} [_options] */
+    realpathSync: (path, _options) => realpath(toPath(path)),
+
+    // Attributes
+
+    /** @param {PathLike} path @param {{ bigint?: boolean, throwIfNoEntry?: boolean }} [options] */
+    statSync: (path, options) => statOf(path, true, 'stat', options),
+
+    /** @param {PathLike} path @param {{ bigint?: boolean, throwIfNoEntry?: boolean }} [options] */
+    lstatSync: (path, options) => statOf(path, false, 'lstat', options),
+
+    /** @param {PathLike} path */
+    existsSync(path) {
+      try {
+        files.stat(toPath(path), true, 'access')
+        return true
+      } catch {
+        return false
+      }
+    },
+
+    /** @param {PathLike} path @param {number} [mode] */
+    accessSync(path, mode = constants.F_OK) {
+      const p = toPath(path)
+      const attr = files.stat(p, true, 'access')
+      if (mode & constants.W_OK && files.readonly) throw errnoError(E.EROFS, 'access', p)
+      // As for root: anything may be read and written, and executed when anybody may.
+      if (mode & constants.X_OK && (attr.mode & S_IFMT) !== S_IFDIR && (attr.mode & 0o111) === 0) throw errnoError(E.EACCES, 'access', p)
+    },
+
+    /** @param {PathLike} path @param {number | string} mode */
+    chmodSync: (path, mode) => files.setattr(toPath(path), { mode: toMode(mode, 0) & 0o7777 }, true, 'chmod'),
+
+    /** @param {PathLike} path @param {number} uid @param {number} gid */
+    chownSync: (path, uid, gid) => files.setattr(toPath(path), owner(uid, gid), true, 'chown'),
+
+    /** @param {PathLike} path @param {number} uid @param {number} gid */
+    lchownSync: (path, uid, gid) => files.setattr(toPath(path), owner(uid, gid), false, 'lchown'),
+
+    /** @param {PathLike} path @param {Time} atime @param {Time} mtime */
+    utimesSync: (path, atime, mtime) => files.setattr(toPath(path), { atimeMs: toMillis(atime), mtimeMs: toMillis(mtime) }, true, 'utime'),
+
+    /** @param {PathLike} path @param {Time} atime @param {Time} mtime */
+    lutimesSync: (path, atime, mtime) => files.setattr(toPath(path), { atimeMs: toMillis(atime), mtimeMs: toMillis(mtime) }, false, 'lutime'),
+
+    /** @param {PathLike | number} path @param {number | null} [length] */
+    truncateSync(path, length) {
+      if (typeof path === 'number') return api.ftruncateSync(path, length)
+      using(path, 'r+', undefined, (o) => files.truncate(o.file, Math.max(0, length ?? 0)))
+    },
+
+    /** @param {PathLike} path @param {{ bigint?: boolean }} [_options] */
+    statfsSync(path, _options) {
+      files.stat(toPath(path), true, 'statfs')
+      const { bsize, blocks, files: count } = files.statfs()
+      // There is no fixed size: what is free is what memory and the browser's quota leave.
+      return { type: 0x484f4c44, bsize, blocks: blocks * 2 + 1e6, bfree: blocks + 1e6, bavail: blocks + 1e6, files: count, ffree: 1e6 }
+    },
+
+    Stats,
+    Dirent,
+    /** @type {import('./fs-promises.js').VolumePromises} */ // @ts-ignore set below
+    promises: undefined,
+  }
+
+  /** @param {string} syscall */
+  function sync(syscall) {
+    const rc = files.sync()
+    if (rc < 0) files.fail(rc, syscall)
+  }
+
+  /**
+   * @param {string} path
+   * @param {number} mode
+   * @returns {string | undefined}
+   */
+  function mkdirAll(path, mode) {
+    /** @type {string | undefined} */
+    let first
+    let at = path.startsWith('/') ? '/' : ''
+    for (const part of path.split('/')) {
+      if (part === '') continue
+      at = at === '' ? part : join(at, part)
+      const st = statOf(at, true, 'stat', { throwIfNoEntry: false })
+      if (st?.isDirectory()) continue
+      if (st) throw errnoError(at.length < path.replace(/\/+$/, '').length ? E.ENOTDIR : E.EEXIST, 'mkdir', path)
+      files.mkdir(at, mode)
+      first ??= at
+    }
+    return first
+  }
+
+  /** @param {string} dir */
+  function removeTree(dir) {
+    for (const { name, type } of files.readdir(dir, 'rm')) {
+      if (type === S_IFDIR) removeTree(join(dir, name))
+      else files.unlink(join(dir, name))
+    }
+    files.rmdir(dir)
+  }
+
+  /** @param {string} path */
+  function realpath(path) {
+    let rest = path.split('/')
+    let at = ''
+    for (let links = 0; rest.length > 0; ) {
+      const part = /** @type {string} */ (rest.shift())
+      if (part === '' || part === '.') continue
+      if (part === '..') {
+        at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
+        continue
+      }
+      const next = `${at}/${part}`
+      if ((files.stat(next, false, 'realpath').mode & S_IFMT) !== S_IFLNK) {
+        at = next
+        continue
+      }
+      if (++links > 40) throw errnoError(E.ELOOP, 'realpath', path)
+      const target = files.readlink(next)
+      if (target.startsWith('/')) at = ''
+      rest = [...target.split('/'), ...rest]
+    }
+    return at || '/'
+  }
+
+  api.promises = promisesOf(api)
+  return api
+}
+
+/**
+ * -1 leaves an owner as it is, as chown(2) has it.
+ *
+ * @param {number} uid
+ * @param {number} gid
+ * @returns {import('./files.js').AttrChange}
+ */
+function owner(uid, gid) {
+  return { ...(uid !== -1 && uid !== 0xffffffff && { uid }), ...(gid !== -1 && gid !== 0xffffffff && { gid }) }
+}
+
+/**
+ * @param {ArrayBufferView[]} buffers
+ * @param {number | null | undefined} position
+ * @param {(bytes: Uint8Array, at: number | null) => number} op
+ */
+function vector(buffers, position, op) {
+  let done = 0
+  for (const b of buffers) {
+    const n = op(toBytes(b), typeof position === 'number' ? position + done : null)
+    done += n
+    if (n < b.byteLength) break
+  }
+  return done
+}

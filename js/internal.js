@@ -1,0 +1,13 @@
+/** How the adapters of this package reach a volume's inside. A registered symbol, so that two copies of a bundled package agree. */
+
+export const CORE = Symbol.for('holdfast.core')
+
+/**
+ * @param {any} volume
+ * @returns {import('./core.js').Core}
+ */
+export function coreOf(volume) {
+  const core = volume?.[CORE]
+  if (!core) throw new TypeError('not an open Holdfast volume')
+  return core
+}

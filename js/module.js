@@ -1,0 +1,65 @@
+/** Finding and compiling the WebAssembly modules, once each. */
+
+/**
+ * Where a module comes from: its address, its bytes, a response, or the compiled module itself.
+ *
+ * @typedef {string | URL | ArrayBuffer | Uint8Array | Response | WebAssembly.Module} WasmSource
+ */
+
+/** @type {Map<string, Promise<WebAssembly.Module>>} */
+const compiled = new Map()
+
+/**
+ * @param {'core.wasm' | 's3.wasm'} name
+ * @param {WasmSource} [given]
+ * @returns {WasmSource}
+ */
+export function locate(name, given) {
+  if (given !== undefined) return given
+  // Written out so that bundlers see both files.
+  return name === 'core.wasm' ? new URL('./dist/core.wasm', import.meta.url) : new URL('./dist/s3.wasm', import.meta.url)
+}
+
+/**
+ * Compiles a module. One given by address is compiled once.
+ *
+ * @param {WasmSource} source
+ * @returns {Promise<WebAssembly.Module>}
+ */
+export function compile(source) {
+  if (source instanceof WebAssembly.Module) return Promise.resolve(source)
+  if (typeof source !== 'string' && !(source instanceof URL)) return compileBytes(source)
+  const address = String(source)
+  let module = compiled.get(address)
+  if (!module) {
+    module = fetchModule(address)
+    compiled.set(address, module)
+    module.catch(() => compiled.delete(address)) // the next open tries again
+  }
+  return module
+}
+
+/** @param {ArrayBuffer | Uint8Array | Response} source */
+async function compileBytes(source) {
+  if (typeof Response !== 'undefined' && source instanceof Response) return compileResponse(source)
+  return WebAssembly.compile(/** @type {BufferSource} */ (source))
+}
+
+/** @param {string} address */
+async function fetchModule(address) {
+  if (address.startsWith('file:')) {
+    const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ 'node:fs/promises')
+    return WebAssembly.compile(await readFile(new URL(address)))
+  }
+  return compileResponse(await fetch(address))
+}
+
+/** @param {Response} response */
+async function compileResponse(response) {
+  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`)
+  // Streaming compilation refuses a wrong media type, which simple file servers send.
+  if (WebAssembly.compileStreaming && response.headers.get('content-type')?.startsWith('application/wasm')) {
+    return WebAssembly.compileStreaming(response)
+  }
+  return WebAssembly.compile(await response.arrayBuffer())
+}

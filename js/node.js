@@ -1,0 +1,3 @@
+/** `holdfast/node`: the storage for Node. */
+
+export { nodeDirectory } from './storage-node.js'

@@ -1,0 +1,327 @@
+/** An open volume. */
+
+import { SLOT } from './abi.js'
+import { HoldfastError } from './errors.js'
+import { Files } from './files.js'
+import { SnapshotFiles } from './files-snapshot.js'
+import { createFs } from './fs.js'
+import { CORE } from './internal.js'
+
+/**
+ * A point that can be restored.
+ *
+ * @typedef {object} Snapshot
+ * @property {string} id
+ * @property {number} seq rises with every commit and snapshot
+ * @property {number} createdAt milliseconds since 1970
+ * @property {string} [label]
+ * @property {string} [parentId] the point before it
+ * @property {boolean} durable whether it survives a crash; a new one does from the next commit on
+ *
+ * @typedef {Snapshot & { bytesWritten: number, flushes: number }} CommitResult
+ *
+ * One difference between two points. Ranges are where a file's content differs; size is the file's after the change.
+ *
+ * @typedef {object} Change
+ * @property {string} path
+ * @property {'file' | 'directory' | 'symlink' | 'other'} type
+ * @property {'create' | 'update' | 'delete' | 'metadata' | 'rename'} change
+ * @property {string} [from] of a rename: the path before
+ * @property {{ offset: number, length: number }[]} ranges
+ * @property {number} size
+ *
+ * A published snapshot.
+ *
+ * @typedef {object} Published
+ * @property {string} id
+ * @property {string} [parentId]
+ * @property {string} [label]
+ * @property {number} createdAt milliseconds since 1970
+ *
+ * @typedef {Published & { unchanged: boolean, objectsSent: number, packsSent: number, packsReused: number, bytesSent: number, contentNew: number }} PublishResult
+ *
+ * @typedef {object} Progress
+ * @property {'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
+ * @property {number} bytesDone
+ * @property {number} bytesTotal 0 while it is not known
+ * @property {number} objectsDone
+ * @property {number} objectsTotal
+ *
+ * Where volumes are published: what `s3()` returns, or an object of your own. Rejections carry a `code`: ErrNotFound,
+ * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted.
+ *
+ * @typedef {object} ObjectStore
+ * @property {(key: string, options?: { offset?: number, length?: number, signal?: AbortSignal }) => Promise<{ data: Uint8Array, etag: string }>} get
+ * @property {(key: string, data: Uint8Array, options?: { ifMatch?: string, ifNoneMatch?: boolean, sha256?: string, signal?: AbortSignal }) => Promise<{ etag: string }>} put
+ * @property {(prefix: string, options?: { signal?: AbortSignal }) => Promise<string[]>} list
+ * @property {(key: string, options?: { signal?: AbortSignal }) => Promise<void>} delete
+ */
+
+/** An open volume; `open` of this package makes them. */
+export class Volume {
+  /** @readonly @type {string} */ name
+  /** @readonly @type {'fsync' | 'manual'} */ durability
+  /**
+   * The files, under the names of node:fs.
+   *
+   * @readonly @type {import('./fs.js').VolumeFs}
+   */
+  fs
+  /** @readonly @type {import('./core.js').Core} */
+  [CORE]
+  #session
+  #dev
+  /** @type {Promise<void> | null} */
+  #closing = null
+  #abort = new AbortController()
+  /** @type {Set<Promise<unknown>>} */
+  #running = new Set()
+
+  /**
+   * @param {string} name
+   * @param {'fsync' | 'manual'} durability
+   * @param {import('./core.js').Core} core with the volume opened
+   * @param {import('./storage.js').StorageSession} session
+   */
+  constructor(name, durability, core, session) {
+    this.name = name
+    this.durability = durability
+    this[CORE] = core
+    this.#session = session
+    this.#dev = deviceNumber(this.uuid)
+    core.dev = this.#dev
+    core.sync = () => (durability === 'fsync' ? core.x.sync() : 0)
+    core.ondeath = () => void session.release()
+    session.onlost = (err) => core.kill(err)
+    this.fs = createFs(new Files(core, core.sync), this.#dev)
+  }
+
+  /** The volume's UUID, made when it was created. */
+  get uuid() {
+    this.#result(this[CORE].x.uuid())
+    return new TextDecoder().decode(this[CORE].out())
+  }
+
+  /** Counts restores and pulls: files that were open before one are stale after it. */
+  get epoch() {
+    this.#alive()
+    return this[CORE].x.epoch()
+  }
+
+  /** Whether something is not durable yet. */
+  get dirty() {
+    this.#alive()
+    return this[CORE].x.dirty() === 1
+  }
+
+  get closed() {
+    return this[CORE].dead !== null
+  }
+
+  #alive() {
+    if (this[CORE].dead) throw this[CORE].dead
+  }
+
+  /** @param {number} rc */
+  #result(rc) {
+    this.#alive()
+    if (rc < 0) throw this[CORE].failure(rc)
+    return rc
+  }
+
+  /** @param {number} rc @returns {any} */
+  #json(rc) {
+    this.#result(rc)
+    return JSON.parse(new TextDecoder().decode(this[CORE].out()))
+  }
+
+  /**
+   * @param {0 | 1} slot
+   * @param {string} s
+   */
+  #put(slot, s) {
+    this.#alive()
+    const n = this[CORE].put(slot, s)
+    if (n < 0) throw new HoldfastError('ErrLabel', `longer than ${SLOT} bytes: ${s.slice(0, 60)}…`, { errno: 22 })
+    return n
+  }
+
+  /**
+   * Keeps the present state under an id. It costs the same for any size, and is in memory until the next commit.
+   *
+   * @param {{ label?: string }} [options]
+   * @returns {Snapshot}
+   */
+  snapshot({ label = '' } = {}) {
+    return this.#json(this[CORE].x.snapshot(this.#put(0, label)))
+  }
+
+  /**
+   * What can be restored, newest first: every commit until retention drops it, and every snapshot.
+   *
+   * @returns {Snapshot[]}
+   */
+  snapshots() {
+    return this.#json(this[CORE].x.points())
+  }
+
+  /**
+   * What changed between two points. Leaving out `b` compares with the present state.
+   *
+   * @param {Snapshot | string} a
+   * @param {Snapshot | string} [b]
+   * @returns {Change[]}
+   */
+  diff(a, b) {
+    const n = this.#put(0, idOf(a))
+    const list = this.#json(this[CORE].x.diff(n, this.#put(1, b === undefined ? '' : idOf(b))))
+    for (const change of list) change.ranges = change.ranges.map((/** @type {number[]} */ [offset, length]) => ({ offset, length }))
+    return list
+  }
+
+  /**
+   * Makes the files those of a point, all at once: bytes, modes, times, links, and nothing left over. It costs the same for any size.
+   * It happens in memory: the next commit, or the next fsync of a guest, makes it durable. Files that are open become
+   * stale (ESTALE); mounted guests see the restored files from their next call on.
+   *
+   * @param {Snapshot | string} snapshot
+   */
+  restore(snapshot) {
+    this.#result(this[CORE].x.restore(this.#put(0, idOf(snapshot))))
+    this[CORE].epochChanged()
+  }
+
+  /**
+   * Makes the present state durable: it is on disk on return, whole, and a point of the history.
+   *
+   * @param {{ label?: string }} [options]
+   * @returns {CommitResult}
+   */
+  commit({ label = '' } = {}) {
+    return this.#json(this[CORE].x.commit(this.#put(0, label)))
+  }
+
+  /**
+   * A point's files, read-only, under the names of node:fs. Changing calls throw EROFS. Its `release()` gives the memory
+   * back that the point needs while it can be read.
+   *
+   * @param {Snapshot | string} snapshot
+   * @returns {import('./fs.js').VolumeFs & { release: () => void }}
+   */
+  readSnapshot(snapshot) {
+    const files = new SnapshotFiles(this[CORE], this.#result(this[CORE].x.reader_open(this.#put(0, idOf(snapshot)))))
+    return Object.assign(createFs(files, this.#dev), { release: () => files.release() })
+  }
+
+  /**
+   * Publishes the present state: sends what the store does not have, and then moves the volume's head there. If somebody
+   * else moved it since the last publish or pull, nothing is changed and the call rejects with ErrConflict, whose `details` hold both
+   * snapshots. Changes made meanwhile are not part of what is published.
+   *
+   * @param {ObjectStore} remote
+   * @param {{ label?: string, overwrite?: boolean, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   *   overwrite: replace a head that is not ours; name: publish under another name than the volume's
+   * @returns {Promise<PublishResult>}
+   */
+  publish(remote, { label = '', overwrite = false, name = this.name, signal, onProgress } = {}) {
+    return this.#run((abort) => this[CORE].call('publish', remote, { volume: name, label, overwrite }, { signal: abort, onProgress }), signal)
+  }
+
+  /**
+   * Fetches what was published, verifies every byte, and then makes the files those of the published snapshot, as restore does:
+   * all at once, in memory until the next commit. When it fails, nothing has changed.
+   *
+   * @param {ObjectStore} remote
+   * @param {{ snapshot?: Published | string, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @returns {Promise<Published>}
+   */
+  pull(remote, { snapshot, name = this.name, signal, onProgress } = {}) {
+    const options = { volume: name, snapshot: snapshot === undefined ? '' : idOf(snapshot) }
+    return this.#run(async (abort) => {
+      const info = await this[CORE].call('pull', remote, options, { signal: abort, onProgress })
+      this[CORE].epochChanged()
+      return info
+    }, signal)
+  }
+
+  /**
+   * @template T
+   * @param {(signal: AbortSignal) => Promise<T>} op
+   * @param {AbortSignal} [signal] the caller's
+   * @returns {Promise<T>}
+   */
+  async #run(op, signal) {
+    this.#alive()
+    const abort = signal ? anySignal([signal, this.#abort.signal]) : this.#abort.signal
+    const running = op(abort)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  /**
+   * Ends transfers, commits, and lets go of the file and its lock. A second call does nothing. With durability 'manual' nothing is
+   * committed. When the commit fails the volume stays open: free some space and close again, or give the changes up with
+   * `close({ commit: false })`.
+   *
+   * @param {{ commit?: boolean }} [options]
+   * @returns {Promise<void>}
+   */
+  close({ commit = this.durability === 'fsync' } = {}) {
+    this.#closing ??= this.#close(commit).catch((err) => {
+      this.#closing = null
+      throw err
+    })
+    return this.#closing
+  }
+
+  /** @param {boolean} commit */
+  async #close(commit) {
+    const core = this[CORE]
+    if (!core.dead) {
+      this.#abort.abort(new HoldfastError('ErrClosed', 'the volume was closed'))
+      await Promise.allSettled(this.#running)
+      this.#abort = new AbortController()
+      if (commit) this.#result(core.x.sync())
+      if (!core.dead) {
+        core.x.close()
+        core.kill(new HoldfastError('ErrClosed', `volume ${JSON.stringify(this.name)} is closed`, { hint: 'open it again' }))
+      }
+    }
+    await this.#session.release()
+  }
+
+  async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
+    await this.close()
+  }
+}
+
+/** @param {{ id: string } | string} snapshot */
+function idOf(snapshot) {
+  const id = typeof snapshot === 'string' ? snapshot : snapshot?.id
+  if (typeof id !== 'string' || id === '') throw new HoldfastError('ErrNotFound', 'not a snapshot: an object with an id, or the id, is needed', { errno: 2 })
+  return id
+}
+
+/**
+ * SQLite tells files apart by device and inode number, so two volumes in one guest need different ones.
+ *
+ * @param {string} uuid
+ */
+function deviceNumber(uuid) {
+  return parseInt(uuid.replaceAll('-', '').slice(0, 7), 16) || 1
+}
+
+/** @param {AbortSignal[]} signals */
+function anySignal(signals) {
+  if (typeof AbortSignal.any === 'function') return AbortSignal.any(signals)
+  const c = new AbortController()
+  for (const s of signals) {
+    if (s.aborted) c.abort(s.reason)
+    s.addEventListener('abort', () => c.abort(s.reason), { once: true })
+  }
+  return c.signal
+}

@@ -1,0 +1,141 @@
+//go:build js
+
+package main
+
+import (
+	"github.com/holdfast-fs/holdfast/memfs"
+)
+
+// Open files by number. A free number is reused, the last one freed first.
+var (
+	handles []*memfs.Handle
+	free    []int32
+	views   [][]byte // reused by every read and write
+)
+
+//go:wasmexport handle_open
+func handleOpen(ino float64) int32 {
+	h, err := inodes.Open(memfs.Ino(ino))
+	if err != nil {
+		return fail(err)
+	}
+	if n := len(free); n > 0 {
+		id := free[n-1]
+		free = free[:n-1]
+		handles[id] = h
+		return id
+	}
+	handles = append(handles, h)
+	return int32(len(handles) - 1)
+}
+
+func handle(id int32) (*memfs.Handle, error) {
+	if id < 0 || int(id) >= len(handles) || handles[id] == nil {
+		return nil, memfs.EBADF
+	}
+	return handles[id], nil
+}
+
+//go:wasmexport handle_close
+func handleClose(id int32) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	handles[id] = nil
+	free = append(free, id)
+	return fail(h.Close())
+}
+
+//go:wasmexport handle_attr
+func handleAttr(id int32) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	a, err := h.Attr()
+	if err != nil {
+		return fail(err)
+	}
+	putAttr(&a)
+	return 0
+}
+
+//go:wasmexport handle_size
+func handleSize(id int32) float64 {
+	h, err := handle(id)
+	if err != nil {
+		return float64(fail(err))
+	}
+	a, err := h.Attr()
+	if err != nil {
+		return float64(fail(err))
+	}
+	return float64(a.Size)
+}
+
+//go:wasmexport handle_truncate
+func handleTruncate(id int32, size float64) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	return fail(h.Truncate(int64(size)))
+}
+
+// handle_read leaves views of the file's bytes in the scratch area, which JavaScript copies from before its next call,
+// and returns how many bytes they cover: fewer than n at the end of the file, or when n needs more than maxViews views.
+//
+//go:wasmexport handle_read
+func handleRead(id int32, off float64, n int32) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	v, got, err := h.ReadViews(views[:0], int64(off), bounded(off, n))
+	if err != nil {
+		return fail(err)
+	}
+	views = v
+	putViews(v)
+	return int32(got)
+}
+
+// handle_write makes bytes of the file writable; JavaScript must fill all the views before its next call.
+//
+//go:wasmexport handle_write
+func handleWrite(id int32, off float64, n int32) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	v, got, err := h.WriteViews(views[:0], int64(off), bounded(off, n))
+	if err != nil {
+		return fail(err)
+	}
+	views = v
+	putViews(v)
+	return int32(got)
+}
+
+// bounded is the part of n bytes at off that spans at most maxViews pages.
+func bounded(off float64, n int32) int {
+	const span = maxViews * memfs.PageSize
+	return min(int(n), span-int(int64(off)%memfs.PageSize))
+}
+
+// putViews lists the views in the scratch area as address and length, neighbours joined, and their number.
+func putViews(list [][]byte) {
+	v := at[[maxViews][2]uint32](viewsAt)
+	n := 0
+	for _, b := range list {
+		p, size := viewAddr(b), uint32(len(b))
+		if n > 0 && v[n-1][0]+v[n-1][1] == p {
+			v[n-1][1] += size
+			continue
+		}
+		v[n] = [2]uint32{p, size}
+		n++
+	}
+	*at[uint32](outAt + 8) = uint32(n)
+}

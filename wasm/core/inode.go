@@ -1,0 +1,164 @@
+//go:build js
+
+package main
+
+import (
+	"unsafe"
+
+	"github.com/holdfast-fs/holdfast/memfs"
+)
+
+// attr is an inode's attributes in the scratch area: times as milliseconds, which is what JavaScript wants, and exactly.
+type attr struct {
+	ino, size, rdev            float64
+	atime, mtime, ctime, btime float64
+	mode, nlink, uid, gid      uint32
+	ns                         [4]int64
+}
+
+func putAttr(a *memfs.Attr) {
+	*at[attr](attrAt) = attr{
+		ino: float64(a.Ino), size: float64(a.Size), rdev: float64(a.Rdev),
+		atime: millis(a.Atime), mtime: millis(a.Mtime), ctime: millis(a.Ctime), btime: millis(a.Btime),
+		mode: a.Mode, nlink: a.Nlink, uid: a.UID, gid: a.GID,
+		ns: [4]int64{a.Atime, a.Mtime, a.Ctime, a.Btime},
+	}
+}
+
+// millis keeps whole milliseconds exact: a float64 cannot hold today's nanoseconds.
+func millis(ns int64) float64 { return float64(ns/1e6) + float64(ns%1e6)/1e6 }
+
+func nanos(ms float64) int64 {
+	whole := int64(ms)
+	return whole*1e6 + int64((ms-float64(whole))*1e6)
+}
+
+// found answers an inode number with its attributes left in the scratch area.
+func found(ino memfs.Ino, err error) float64 {
+	if err != nil {
+		return float64(fail(err))
+	}
+	a, err := inodes.Attr(ino)
+	if err != nil {
+		return float64(fail(err))
+	}
+	putAttr(&a)
+	return float64(ino)
+}
+
+//go:wasmexport lookup
+func lookup(dir float64, n int32) float64 {
+	return found(inodes.Lookup(memfs.Ino(dir), borrow(0, n)))
+}
+
+//go:wasmexport getattr
+func getattr(ino float64) int32 {
+	a, err := inodes.Attr(memfs.Ino(ino))
+	if err != nil {
+		return fail(err)
+	}
+	putAttr(&a)
+	return 0
+}
+
+// setattr changes what the mask (memfs.AttrMask) names.
+//
+//go:wasmexport setattr
+func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime float64) int32 {
+	return fail(inodes.SetAttr(memfs.Ino(ino), memfs.AttrMask(mask), memfs.Attr{
+		Mode: uint32(mode), UID: uint32(uid), GID: uint32(gid), Size: int64(size),
+		Atime: nanos(atime), Mtime: nanos(mtime), Ctime: nanos(ctime),
+	}))
+}
+
+//go:wasmexport mknod
+func mknod(dir float64, n, mode int32, rdev float64) float64 {
+	return found(inodes.Mknod(memfs.Ino(dir), text(0, n), uint32(mode), uint64(rdev)))
+}
+
+// symlink makes the name of slot 0 point to the path of slot 1.
+//
+//go:wasmexport symlink
+func symlink(dir float64, n, targetLen int32) float64 {
+	return found(inodes.Symlink(memfs.Ino(dir), text(0, n), text(1, targetLen)))
+}
+
+// readlink leaves the target in slot 0.
+//
+//go:wasmexport readlink
+func readlink(ino float64) int32 {
+	target, err := inodes.Readlink(memfs.Ino(ino))
+	if err != nil {
+		return fail(err)
+	}
+	return give(0, target)
+}
+
+//go:wasmexport link
+func link(ino, dir float64, n int32) int32 {
+	return fail(inodes.Link(memfs.Ino(ino), memfs.Ino(dir), text(0, n)))
+}
+
+//go:wasmexport unlink
+func unlink(dir float64, n int32) int32 { return fail(inodes.Unlink(memfs.Ino(dir), text(0, n))) }
+
+//go:wasmexport rmdir
+func rmdir(dir float64, n int32) int32 { return fail(inodes.Rmdir(memfs.Ino(dir), text(0, n))) }
+
+// rename moves the name of slot 0 to that of slot 1.
+//
+//go:wasmexport rename
+func rename(dir float64, n int32, newDir float64, newN int32) int32 {
+	return fail(inodes.Rename(memfs.Ino(dir), text(0, n), memfs.Ino(newDir), text(1, newN)))
+}
+
+// readdir leaves a directory in the result buffer: for each name the type bits >> 12, the length, the bytes.
+//
+//go:wasmexport readdir
+func readdir(ino float64) int32 {
+	list, err := inodes.ReadDir(memfs.Ino(ino))
+	if err != nil {
+		return fail(err)
+	}
+	b := out[:0]
+	for _, e := range list {
+		b = appendName(b, e.Type, e.Name)
+	}
+	return result(b)
+}
+
+func appendName(b []byte, mode uint32, name string) []byte {
+	b = append(b, byte(mode&memfs.S_IFMT>>12), byte(len(name)))
+	return append(b, name...)
+}
+
+// resolve follows the path of a slot. It answers the inode with its attributes, or 0 when only the last name does not exist.
+// The directory that holds the last name is left as number 0, the length of that name as number 1, the name in the slot itself.
+//
+//go:wasmexport resolve
+func resolve(base float64, n, follow, slot int32) float64 {
+	r, err := inodes.Resolve(memfs.Ino(base), text(int(slot), n), follow != 0)
+	if err != nil {
+		return float64(fail(err))
+	}
+	num(0, float64(r.Parent))
+	num(1, float64(give(int(slot), r.Name)))
+	if r.Ino == 0 {
+		return 0
+	}
+	return found(r.Ino, nil)
+}
+
+// statfs leaves the block size, the blocks in use and the number of files as numbers 0 to 2.
+//
+//go:wasmexport statfs
+func statfs() int32 {
+	s := inodes.StatFS()
+	num(0, float64(s.BlockSize))
+	num(1, float64(s.Blocks))
+	num(2, float64(s.Files))
+	return 0
+}
+
+// viewAddr is the address of the first byte of a view on page memory.
+func viewAddr(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
