@@ -22,7 +22,7 @@ import { locate, compile } from './module.js'
  * @typedef {object} Watcher
  * @property {(dir: number, name: string) => void} forget a name was removed or now stands for something else
  * @property {(ino: number, mode: number) => void} mode permission bits changed
- * @property {() => void} epoch everything may have changed: restore or pull
+ * @property {() => void} restored everything may have changed: restore or pull
  */
 
 const encoder = new TextEncoder()
@@ -329,7 +329,7 @@ export class Core {
   }
 
   epochChanged() {
-    for (const w of this.watchers) w.epoch()
+    for (const w of this.watchers) w.restored()
   }
 
   // Errors

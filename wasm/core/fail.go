@@ -49,7 +49,10 @@ var known = []struct {
 	{opfs.ErrCorrupt, "ErrCorrupt", memfs.EIO},
 	{opfs.ErrClosed, "ErrClosed", memfs.EIO},
 	{opfs.ErrNotFound, "ErrNotFound", memfs.ENOENT},
+	{opfs.ErrNotVolume, "ErrNotVolume", memfs.EIO},
 	{opfs.ErrVersion, "ErrVersion", memfs.EIO},
+	{opfs.ErrLabel, "ErrLabel", memfs.EINVAL},
+	{opfs.ErrIO, "ErrIO", memfs.EIO},
 	{context.Canceled, "ErrAborted", memfs.EIO},
 }
 

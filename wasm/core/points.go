@@ -41,13 +41,10 @@ func commit(n int32) int32 {
 	}{pointOf(c.Point), c.BytesWritten, c.Flushes}, err)
 }
 
-// sync is what a guest's fsync needs: a commit when there is something to commit, and no result but an errno.
+// sync is what a guest's fsync needs: a commit, which does nothing when nothing changed, and no result but an errno.
 //
 //go:wasmexport sync
 func sync() int32 {
-	if !store.FS().Dirty() {
-		return 0
-	}
 	_, err := store.Commit("")
 	return fail(err)
 }
