@@ -16,7 +16,10 @@ const GO = process.env.GO ?? 'go'
 
 /** @type {Record<string, () => void>} */
 const targets = {
-  'go.js': () => writeFileSync(join(dist, 'go.js'), wrapped(goLoader())),
+  'go.js': () => {
+    writeFileSync(join(dist, 'go.js'), wrapped(goLoader()))
+    writeFileSync(join(dist, 'go.d.ts'), 'export function createGo(): { go: any, scope: any, output: string[] }\n')
+  },
   'core.wasm': () => goBuild('core'),
   's3.wasm': () => goBuild('s3'),
 }

@@ -8,7 +8,7 @@
 
 import * as abi from './abi.js'
 
-/** @implements {import('./core.js').Watcher} */
+/** A Watcher of core.js. */
 export class Nodes {
   /** Of the volume, when the nodes were looked up. A node of another epoch is stale. */
   epoch

@@ -90,7 +90,11 @@ export class BigIntStats extends Typed {
     this.ino = BigInt(a.ino)
     this.size = BigInt(a.size)
     this.blocks = BigInt(Math.ceil(a.size / 4096) * 8)
-    ;[this.atimeNs, this.mtimeNs, this.ctimeNs, this.birthtimeNs] = a.ns
+    const [atime, mtime, ctime, birthtime] = a.ns
+    this.atimeNs = atime
+    this.mtimeNs = mtime
+    this.ctimeNs = ctime
+    this.birthtimeNs = birthtime
     this.atimeMs = this.atimeNs / 1000000n
     this.mtimeMs = this.mtimeNs / 1000000n
     this.ctimeMs = this.ctimeNs / 1000000n

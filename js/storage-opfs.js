@@ -3,6 +3,18 @@
 import { HoldfastError, throwIfAborted } from './errors.js'
 import { locked, pause } from './storage.js'
 
+/**
+ * What workers have and TypeScript's library for pages does not.
+ *
+ * @typedef {object} SyncHandle
+ * @property {(into: Uint8Array, options: { at: number }) => number} read
+ * @property {(from: Uint8Array, options: { at: number }) => number} write
+ * @property {(size: number) => void} truncate
+ * @property {() => number} getSize
+ * @property {() => void} flush
+ * @property {() => void} close
+ */
+
 /** A handle may linger for a moment after a reload or a crash of the tab that had it (measured: up to 111 ms). */
 const LINGER_MS = 3000
 
@@ -105,7 +117,7 @@ function takeLock(key, name, ifLocked, signal) {
  * @param {FileSystemDirectoryHandle} root
  * @param {string} name
  * @param {AbortSignal} [signal]
- * @returns {Promise<FileSystemSyncAccessHandle>}
+ * @returns {Promise<SyncHandle>}
  */
 async function openHandle(root, name, signal) {
   const dir = await (await root.getDirectoryHandle('holdfast', { create: true })).getDirectoryHandle(name, { create: true })
@@ -114,7 +126,7 @@ async function openHandle(root, name, signal) {
   for (let wait = 5; ; wait = Math.min(wait * 1.6, 200)) {
     throwIfAborted(signal)
     try {
-      return await file.createSyncAccessHandle()
+      return await /** @type {any} */ (file).createSyncAccessHandle()
     } catch (/** @type {any} */ err) {
       if (err?.name !== 'NoModificationAllowedError' && err?.name !== 'InvalidStateError') throw err
       if (performance.now() > until) throw locked(name, 'elsewhere: its file is held', err)
@@ -124,7 +136,7 @@ async function openHandle(root, name, signal) {
 }
 
 /**
- * @param {FileSystemSyncAccessHandle} handle
+ * @param {SyncHandle} handle
  * @param {Lock} lock
  * @param {string} name
  * @returns {import('./storage.js').StorageSession}

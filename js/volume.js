@@ -238,7 +238,8 @@ export class Volume {
   pull(remote, { snapshot, name = this.name, signal, onProgress } = {}) {
     const options = { volume: name, snapshot: snapshot === undefined ? '' : idOf(snapshot) }
     return this.#run(async (abort) => {
-      const info = await this[CORE].call('pull', remote, options, { signal: abort, onProgress })
+      const { op, info } = await this[CORE].call('pull', remote, options, { signal: abort, onProgress })
+      this.#result(this[CORE].x.pull_apply(op))
       this[CORE].epochChanged()
       return info
     }, signal)
