@@ -79,7 +79,9 @@ func TestAnUnchangedTreeIsNotSentAgain(t *testing.T) {
 	r := s3publish.NewRemote(store, quick())
 	first := publish(t, r, f, s3publish.PublishOptions{Volume: "v"})
 	store.reset()
-	again := publish(t, r, f, s3publish.PublishOptions{Volume: "v", Parent: first.ID})
+	var last s3publish.Progress
+	again := publish(t, r, f, s3publish.PublishOptions{Volume: "v", Parent: first.ID, Progress: func(p s3publish.Progress) { last = p }})
+	require.Equal(t, s3publish.PhaseDone, last.Phase)
 	require.True(t, again.Unchanged)
 	require.Equal(t, first.ID, again.ID)
 	require.Empty(t, store.log)
