@@ -10,6 +10,7 @@ import (
 // Options are the settings of a new FS. The zero value is ready to use.
 type Options struct {
 	Now      func() int64 // nanoseconds since 1970; nil is the system's clock
+	Created  int64        // when the root was born, in nanoseconds since 1970; 0 is now
 	MaxBytes int64        // of file pages in memory; 0 is 3.5 GiB. Past it, writes answer ENOSPC
 	Reader   BlockReader  // where stored blocks are read from; nil when nothing is stored
 }
@@ -41,6 +42,9 @@ func New(o Options) *FS {
 	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
 	if err != nil || ino != RootIno {
 		panic(fmt.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
+	}
+	if in, _ := f.edit(RootIno); o.Created != 0 {
+		in.atime, in.mtime, in.ctime, in.btime = o.Created, o.Created, o.Created, o.Created
 	}
 	return f
 }

@@ -460,6 +460,7 @@ func TestPersistedStateOpensAgain(t *testing.T) {
 		var roots [][]byte
 		finish := func(b [][]byte) error { roots = b; return nil }
 		for store.fail = r.IntN(30); ; store.fail = 0 {
+			was := len(store.b)
 			err := m.f.Persist(store, []*Snapshot{snap}, finish)
 			if err == nil {
 				break
@@ -467,6 +468,7 @@ func TestPersistedStateOpensAgain(t *testing.T) {
 			if !errors.Is(err, errWrite) || !m.f.Dirty() {
 				t.Fatalf("a failed write: %v, dirty %v", err, m.f.Dirty())
 			}
+			store.b = store.b[:was:was] // what a failed attempt wrote is not there
 		}
 		if m.f.Dirty() {
 			t.Fatal("dirty after Persist")

@@ -54,7 +54,7 @@ func (s *Store) create() error {
 	if err := s.f.Flush(); err != nil {
 		return failed("create", -1, err)
 	}
-	s.fs = memfs.New(memfs.Options{Now: s.o.Now, Reader: s})
+	s.fs = memfs.New(memfs.Options{Now: s.o.Now, Created: s.super.created, Reader: s})
 	return nil
 }
 
@@ -67,7 +67,7 @@ func (s *Store) recover(size int64) error {
 		return err
 	}
 	if s.last.seq == 0 { // created, and nothing ever committed
-		s.fs = memfs.New(memfs.Options{Now: s.o.Now, Reader: s})
+		s.fs = memfs.New(memfs.Options{Now: s.o.Now, Created: s.super.created, Reader: s})
 		return nil
 	}
 	if s.fs, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, s.point.root); err != nil {
@@ -221,7 +221,7 @@ func (s *Store) wholeBody(h header, size int64) (bool, error) {
 // laterRecord looks for a record past the end of the log that could only be there if the log was once longer. The search
 // reads what is left of the file: after a crash, one torn record.
 func (s *Store) laterRecord(from, size int64) (int64, error) {
-	b := make([]byte, 1<<20)
+	b := make([]byte, max(0, min(size-from, 1<<20)))
 	for off := from; off+headerSize <= size; {
 		n, err := s.f.ReadAt(b[:min(int64(len(b)), size-off)], off)
 		if err != nil && err != io.EOF {

@@ -196,16 +196,18 @@ func TestFlippedBytesNeverGiveWrongData(t *testing.T) {
 	f := NewMemFile()
 	s := open(t, f, Options{})
 	var want []string
-	for i := range 6 {
-		write(t, s, "dir", "")
-		write(t, s, fmt.Sprintf("f%d", i), strings.Repeat(fmt.Sprint(i), 3000))
+	for i := range 3 {
+		write(t, s, fmt.Sprintf("f%d", i), strings.Repeat(fmt.Sprint(i), 1000))
 		want = append(want, dump(t, s.FS()))
 		_, err := s.Commit("")
 		require.NoError(t, err)
 	}
 	whole := slices.Clone(f.b)
 	lastRecord := int(s.last.off)
-	for i := range whole {
+	for i := 0; i < len(whole); i++ {
+		if at := i % slotSize; i < logStart && at >= superSize && at%64 != 0 {
+			continue // bytes that the format does not use: a sample will do
+		}
 		f.b = slices.Clone(whole)
 		f.b[i] ^= 0x10
 		s, err := Open(f, Options{})
@@ -220,8 +222,8 @@ func TestFlippedBytesNeverGiveWrongData(t *testing.T) {
 		case err != nil && errors.Is(err, ErrCorrupt):
 		case err != nil:
 			t.Fatalf("byte %d: %v", i, err)
-		case got == want[5]:
-		case got == want[4] && i >= lastRecord: // like a torn write: FORMAT.md says so
+		case got == want[2]:
+		case got == want[1] && i >= lastRecord: // like a torn write: FORMAT.md says so
 		default:
 			t.Fatalf("byte %d: wrong data", i)
 		}
