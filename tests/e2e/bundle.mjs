@@ -37,7 +37,7 @@ export async function bundle(name) {
 const servedAsShipped = {
   name: 'holdfast-served-as-shipped',
   async setup(build) {
-    const { exports } = JSON.parse(await readFile(path.join(root, "js/package.json"), "utf8").catch(() => "{\"exports\":{}}"))
+    const { exports } = JSON.parse(await readFile(path.join(root, 'js/package.json'), 'utf8'))
     build.onResolve({ filter: /^holdfast(\/|$)/ }, (args) => {
       const entry = exports['.' + args.path.slice('holdfast'.length)]
       const file = entry?.browser ?? entry?.import ?? entry?.default ?? entry
