@@ -6,27 +6,26 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/zeebo/xxh3"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the model tests; 0 takes one from the clock")
-
+// newRand takes its seed from HOLDFAST_SEED, or from the clock, and prints it.
 func newRand(t *testing.T) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
+	seed, err := strconv.ParseUint(os.Getenv("HOLDFAST_SEED"), 10, 64)
+	if err != nil {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d: run again with -run '^%s$' -args -seed %d", seed, t.Name(), seed)
+	t.Logf("run again with HOLDFAST_SEED=%d go test -run '^%s$'", seed, t.Name())
 	return rand.New(rand.NewPCG(seed, 1))
 }
 

@@ -3,25 +3,25 @@ package opfs
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the crash tests; 0 takes one from the clock")
-
+// newRand takes its seed from HOLDFAST_SEED, or from the clock, and prints it.
 func newRand(t *testing.T) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
+	seed, err := strconv.ParseUint(os.Getenv("HOLDFAST_SEED"), 10, 64)
+	if err != nil {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d: run again with -run '^%s$' -args -seed %d", seed, t.Name(), seed)
+	t.Logf("run again with HOLDFAST_SEED=%d go test -run '^%s$'", seed, t.Name())
 	return rand.New(rand.NewPCG(seed, 2))
 }
 
