@@ -259,6 +259,9 @@ func (f *FS) Import(rootHash Hash, get func(Hash) ([]byte, error)) (*Snapshot, e
 		return nil, err
 	}
 	r, err := im.decoder(b).root()
+	if err == nil && r.files > im.inodes() {
+		err = fmt.Errorf("%w: fewer inodes than the %d counted", ErrBadNode, r.files)
+	}
 	if err == nil {
 		f.mu.Lock()
 		err = f.validate(r)
@@ -293,6 +296,19 @@ type importer struct {
 	nodes map[nodeKey]*node
 	pages map[Hash]pageID
 	err   error // of get or of memory: more telling than what the decoder makes of it
+}
+
+// inodes is how many inodes the blobs hold. No two leaves of a table are equal, since births differ; so a table that uses
+// one twice, to unfold into more, counts more than this.
+func (im *importer) inodes() (n uint64) {
+	for _, node := range im.nodes {
+		for i := range node.inodes {
+			if node.inodes[i].mode != 0 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (im *importer) decoder(b []byte) *decoder {
