@@ -285,7 +285,9 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		"longer than it should":  {func(p *builtPack) { p.entry.size-- }, ErrCorrupt},
 		"bytes before the footer": {func(p *builtPack) {
 			p.data = append(p.data[:23:23], append([]byte{0}, p.data[23:]...)...)
+			le.PutUint64(p.trailer(), 24)
 			p.entry.size++
+			p.entry.indexOff++
 		}, ErrCorrupt},
 	} {
 		p := buildPack(t, []byte("hello"), []byte("wo"))
