@@ -190,8 +190,9 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     /** @param {any} parent @param {string} name */
     unlink(parent, name) {
       const dir = ino(parent)
-      check(core.x.unlink(dir, put(0, name)))
+      const final = check(core.x.unlink(dir, put(0, name))) === 1
       core.forget(dir, name, nodes)
+      if (final) check(sync())
     },
     /** @param {any} parent @param {string} name */
     rmdir(parent, name) {

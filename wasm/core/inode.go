@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/opfs"
 )
 
 // attr is an inode's attributes in the scratch area: times as milliseconds, which is what JavaScript wants, and exactly.
@@ -99,8 +100,19 @@ func link(ino, dir float64, n int32) int32 {
 	return fail(inodes.Link(memfs.Ino(ino), memfs.Ino(dir), text(0, n)))
 }
 
+// unlink answers 1 when the removal must be durable before the guest goes on.
+//
 //go:wasmexport unlink
-func unlink(dir float64, n int32) int32 { return fail(inodes.Unlink(memfs.Ino(dir), text(0, n))) }
+func unlink(dir float64, n int32) int32 {
+	name := borrow(0, n)
+	if err := inodes.Unlink(memfs.Ino(dir), name); err != nil {
+		return fail(err)
+	}
+	if opfs.EndsTransaction(name) {
+		return 1
+	}
+	return 0
+}
 
 //go:wasmexport rmdir
 func rmdir(dir float64, n int32) int32 { return fail(inodes.Rmdir(memfs.Ino(dir), text(0, n))) }
