@@ -1,0 +1,103 @@
+// Serves dist/ on 127.0.0.1, with an S3 server of its own beside it that ends with it. What is published lasts as long as this runs.
+//
+//   node serve.mjs [port]
+
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import http from 'node:http'
+import path from 'node:path'
+import { startS3 } from '../tests/e2e/s3server.mjs'
+import { dist } from './build.mjs'
+
+const types = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
+}
+
+/** @returns {Promise<{ url: string, s3: Awaited<ReturnType<typeof startS3>>, close(): Promise<void> }>} */
+export async function startDemo({ port = 0 } = {}) {
+  let s3
+  const server = http.createServer((request, response) => {
+    answer(request, response, s3).catch((error) => {
+      console.error(error)
+      if (!response.headersSent) response.writeHead(500)
+      response.end()
+    })
+  })
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${server.address().port}`
+
+  async function close() {
+    await s3?.stop()
+    await new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  }
+  try {
+    s3 = await startS3({ pageOrigin: url, bucket: 'guestbook' })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { url, s3, close }
+}
+
+async function answer(request, response, s3) {
+  const { pathname } = new URL(request.url, 'http://localhost')
+  const headers = { ...pageHeaders(s3), 'cache-control': 'no-cache' }
+  if (request.method !== 'GET' && request.method !== 'HEAD') return response.writeHead(405, headers).end()
+  if (pathname === '/config.json') {
+    // The demo's own credentials, for its own server, to pages of this origin only.
+    headers['content-type'] = types['.json']
+    return response.writeHead(s3 ? 200 : 503, headers).end(JSON.stringify({ s3: s3?.config }))
+  }
+  const file = path.join(dist, path.normalize('/' + decodeURIComponent(pathname === '/' ? '/index.html' : pathname)))
+  const info = await stat(file).catch(() => null)
+  if (!info?.isFile()) return response.writeHead(404, headers).end('There is no such page here.')
+  const etag = `"${info.size.toString(16)}-${info.mtimeMs.toString(16)}"`
+  if (request.headers['if-none-match'] === etag) return response.writeHead(304, { ...headers, etag }).end()
+  response.writeHead(200, {
+    ...headers, etag, 'content-length': info.size, 'content-type': types[path.extname(file)] ?? 'application/octet-stream',
+  })
+  if (request.method === 'HEAD') return response.end()
+  createReadStream(file).on('error', () => response.destroy()).pipe(response)
+}
+
+/**
+ * Nothing from another origin but the S3 server's objects. The two Cross-Origin headers give the page's clock
+ * microseconds, so that a restore can be timed.
+ */
+function pageHeaders(s3) {
+  return {
+    'content-security-policy': [
+      "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'", "worker-src 'self'",
+      `connect-src 'self' ${s3?.config.endpoint ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+    ].join('; '),
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const port = Number(process.argv[2] ?? process.env.PORT ?? 8080)
+  const demo = await startDemo({ port }).catch((error) => {
+    console.error(error.code === 'EADDRINUSE' ? `Port ${port} is in use: choose another one with PORT=… make demo` : error.message)
+    process.exit(1)
+  })
+  console.log(`The guestbook is at ${demo.url}\nIts S3 server is at ${demo.s3.config.endpoint}. Ctrl+C ends both.`)
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, async () => {
+      await demo.close()
+      process.exit(0)
+    })
+  }
+}
