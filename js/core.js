@@ -146,16 +146,8 @@ export class Core {
         end()
         resolve(JSON.parse(result))
       }
-      const progress = (/** @type {string} */ json) => {
-        // The caller's own mistakes must not end the transfer, nor pass through Go.
-        try {
-          onProgress?.(JSON.parse(json))
-        } catch (err) {
-          queueMicrotask(() => {
-            throw err
-          })
-        }
-      }
+      // Not from within Go, where the caller's own calls and exceptions would end up in the middle of another.
+      const progress = (/** @type {string} */ json) => queueMicrotask(() => onProgress?.(JSON.parse(json)))
       const id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle)
       const abort = () => {
         if (!this.dead) functions.cancel(id)

@@ -82,15 +82,30 @@ export class Files {
    * @param {boolean} follow
    * @param {string} syscall
    * @param {0 | 1} [slot]
-   * @param {[string, string]} [paths] both paths of an operation that has two
+   * @param {string[]} [paths] those to name in an error
    */
   #resolve(path, follow, syscall, slot = 0, paths) {
-    const n = this.#check(this.#core.put(slot, path), syscall, ...(paths ?? [path]))
-    const ino = this.#check(this.#core.x.resolve(ROOT, n, follow ? 1 : 0, slot), syscall, ...(paths ?? [path]))
+    const n = this.#check(this.#core.put(slot, path), syscall, paths?.[0] ?? path, paths?.[1])
+    const ino = this.#check(this.#core.x.resolve(ROOT, n, follow ? 1 : 0, slot), syscall, paths?.[0] ?? path, paths?.[1])
     if (this.#core.u8.length === 0) this.#core.refresh()
     this.#parent = this.#core.f64[abi.NUMS >> 3]
     this.#name = this.#core.f64[(abi.NUMS >> 3) + 1]
     return ino
+  }
+
+  /**
+   * For calls that make or remove a name: the name itself, whatever it is, and whether a slash follows it, which only directories may have.
+   *
+   * @param {string} path
+   * @param {string} syscall
+   * @param {0 | 1} [slot]
+   * @param {string[]} [paths]
+   */
+  #nameOf(path, syscall, slot = 0, paths = [path]) {
+    const plain = path.replace(/(?<=[^/])\/+$/, '')
+    const ino = this.#resolve(plain, false, syscall, slot, paths)
+    const type = ino === 0 ? 0 : this.#core.u32[abi.A_MODE] & abi.S_IFMT
+    return { ino, dir: this.#parent, n: this.#name, slash: plain !== path, type }
   }
 
   /**
@@ -141,11 +156,14 @@ export class Files {
     const create = (flags & O.O_CREAT) !== 0
     const exclusive = create && (flags & O.O_EXCL) !== 0
     const write = (flags & O.O_ACCMODE) !== 0
+    if (create && path.endsWith('/')) {
+      this.#resolve(path.replace(/\/+$/, '') || '/', false, 'open', 0, [path]) // what is wrong before the slash comes first
+      this.fail(-E.EISDIR, 'open', path)
+    }
     let ino = this.#resolve(path, !exclusive && (flags & O.O_NOFOLLOW) === 0, 'open')
     let type = abi.S_IFREG
     if (ino === 0) {
       if (!create) this.fail(-E.ENOENT, 'open', path)
-      if (path.endsWith('/')) this.fail(-E.EISDIR, 'open', path)
       ino = this.#check(x.mknod(this.#parent, this.#name, abi.S_IFREG | (mode & 0o7777), 0), 'open', path)
     } else {
       type = (u32.length ? u32 : this.#core.u32)[abi.A_MODE] & abi.S_IFMT
@@ -202,33 +220,37 @@ export class Files {
    * @param {number} mode
    */
   mkdir(path, mode) {
-    if (this.#resolve(path, false, 'mkdir') !== 0) this.fail(-E.EEXIST, 'mkdir', path)
-    this.#check(this.#core.x.mknod(this.#parent, this.#name, abi.S_IFDIR | (mode & 0o7777), 0), 'mkdir', path)
+    const at = this.#nameOf(path, 'mkdir')
+    if (at.ino !== 0) this.fail(-E.EEXIST, 'mkdir', path)
+    this.#check(this.#core.x.mknod(at.dir, at.n, abi.S_IFDIR | (mode & 0o7777), 0), 'mkdir', path)
   }
 
   /** @param {string} path */
   unlink(path) {
-    this.#existing(path, false, 'unlink')
-    if (this.#name === 0) this.fail(-E.EISDIR, 'unlink', path)
-    this.#remove(this.#core.x.unlink, 'unlink', path)
+    const at = this.#nameOf(path, 'unlink')
+    if (at.ino === 0) this.fail(-E.ENOENT, 'unlink', path)
+    if (at.type === abi.S_IFDIR) this.fail(-E.EISDIR, 'unlink', path)
+    if (at.slash) this.fail(-E.ENOTDIR, 'unlink', path)
+    this.#remove(this.#core.x.unlink, at, 'unlink', path)
   }
 
   /** @param {string} path */
   rmdir(path) {
-    this.#existing(path, false, 'rmdir')
-    if (this.#name === 0) this.fail(/(^|\/)\.$/.test(path) ? -E.EINVAL : path.includes('..') ? -E.ENOTEMPTY : -E.EBUSY, 'rmdir', path)
-    this.#remove(this.#core.x.rmdir, 'rmdir', path)
+    const at = this.#nameOf(path, 'rmdir')
+    if (at.ino === 0) this.fail(-E.ENOENT, 'rmdir', path)
+    if (at.n === 0) this.fail(/(^|\/)\.\/*$/.test(path) ? -E.EINVAL : /(^|\/)\.\.\/*$/.test(path) ? -E.ENOTEMPTY : -E.EBUSY, 'rmdir', path)
+    this.#remove(this.#core.x.rmdir, at, 'rmdir', path)
   }
 
   /**
    * @param {(dir: number, n: number) => number} op
+   * @param {{ dir: number, n: number }} at
    * @param {string} syscall
    * @param {string} path
    */
-  #remove(op, syscall, path) {
-    const dir = this.#parent
-    const name = this.#core.text(0, this.#name)
-    this.#check(op(dir, this.#name), syscall, path)
+  #remove(op, { dir, n }, syscall, path) {
+    const name = this.#core.text(0, n)
+    this.#check(op(dir, n), syscall, path)
     this.#core.forget(dir, name)
   }
 
@@ -237,15 +259,25 @@ export class Files {
    * @param {string} to
    */
   rename(from, to) {
-    if (this.#resolve(from, false, 'rename', 0, [from, to]) === 0) this.fail(-E.ENOENT, 'rename', from, to)
-    const dir = this.#parent
-    const n = this.#name
-    this.#resolve(to, false, 'rename', 1, [from, to])
-    if (n === 0 || this.#name === 0) this.fail(-E.EBUSY, 'rename', from, to)
-    const names = [this.#core.text(0, n), this.#core.text(1, this.#name)]
-    this.#check(this.#core.x.rename(dir, n, this.#parent, this.#name), 'rename', from, to)
-    this.#core.forget(dir, names[0])
-    this.#core.forget(this.#parent, names[1])
+    const a = this.#nameOf(from, 'rename', 0, [from, to])
+    const b = this.#nameOf(to, 'rename', 1, [from, to])
+    if (a.n === 0 || b.n === 0) this.fail(-E.EBUSY, 'rename', from, to)
+    if (a.ino === 0) this.fail(-E.ENOENT, 'rename', from, to)
+    if (a.type !== abi.S_IFDIR && (a.slash || b.slash)) this.fail(-E.ENOTDIR, 'rename', from, to)
+    if (a.type !== abi.S_IFDIR && b.type === abi.S_IFDIR) this.fail(this.#isAbove(b.ino, a.dir) ? -E.ENOTEMPTY : -E.EISDIR, 'rename', from, to)
+    const names = [this.#core.text(0, a.n), this.#core.text(1, b.n)]
+    this.#check(this.#core.x.rename(a.dir, a.n, b.dir, b.n), 'rename', from, to)
+    this.#core.forget(a.dir, names[0])
+    this.#core.forget(b.dir, names[1])
+  }
+
+  /**
+   * @param {number} above a directory
+   * @param {number} dir another, or the same
+   */
+  #isAbove(above, dir) {
+    while (dir !== above && dir !== ROOT) dir = this.#core.x.resolve(dir, this.#core.put(0, '..'), 0, 0)
+    return dir === above
   }
 
   /**
@@ -253,9 +285,11 @@ export class Files {
    * @param {string} path
    */
   symlink(target, path) {
-    if (this.#resolve(path, false, 'symlink', 0, [target, path]) !== 0) this.fail(-E.EEXIST, 'symlink', target, path)
+    const at = this.#nameOf(path, 'symlink', 0, [target, path])
+    if (at.ino !== 0) this.fail(-E.EEXIST, 'symlink', target, path)
+    if (at.slash) this.fail(-E.ENOENT, 'symlink', target, path)
     const n = this.#check(this.#core.put(1, target), 'symlink', target, path)
-    this.#check(this.#core.x.symlink(this.#parent, this.#name, n), 'symlink', target, path)
+    this.#check(this.#core.x.symlink(at.dir, at.n, n), 'symlink', target, path)
   }
 
   /**
@@ -265,8 +299,10 @@ export class Files {
   link(from, to) {
     const ino = this.#resolve(from, false, 'link', 0, [from, to])
     if (ino === 0) this.fail(-E.ENOENT, 'link', from, to)
-    if (this.#resolve(to, false, 'link', 0, [from, to]) !== 0) this.fail(-E.EEXIST, 'link', from, to)
-    this.#check(this.#core.x.link(ino, this.#parent, this.#name), 'link', from, to)
+    const at = this.#nameOf(to, 'link', 0, [from, to])
+    if (at.ino !== 0) this.fail(-E.EEXIST, 'link', from, to)
+    if (at.slash) this.fail(-E.ENOENT, 'link', from, to)
+    this.#check(this.#core.x.link(ino, at.dir, at.n), 'link', from, to)
   }
 
   /**

@@ -154,29 +154,11 @@ export function createFs(files, dev) {
     copyFileSync(from, to, mode = 0) {
       const source = toPath(from, 'src')
       const dest = toPath(to, 'dest')
-      const a = files.open(source, O.O_RDONLY, 0)
       try {
-        const attr = files.attr(a)
-        if ((attr.mode & S_IFMT) === S_IFDIR) throw errnoError(E.EISDIR, 'copyfile', source, dest)
-        const exists = statOf(dest, true, 'stat', { throwIfNoEntry: false })
-        if (exists?.ino === attr.ino) return
-        const excl = (mode & constants.COPYFILE_EXCL) !== 0 ? O.O_EXCL : 0
-        const b = files.open(dest, O.O_WRONLY | O.O_CREAT | O.O_TRUNC | excl, attr.mode & 0o7777)
-        try {
-          const chunk = new Uint8Array(Math.min(1 << 20, attr.size))
-          for (let at = 0; at < attr.size; ) {
-            const n = files.read(a, chunk, at)
-            files.write(b, chunk.subarray(0, n), at)
-            at += n
-          }
-        } finally {
-          files.close(b)
-        }
+        copy(source, dest, (mode & constants.COPYFILE_EXCL) !== 0 ? O.O_EXCL : 0)
       } catch (/** @type {any} */ err) {
-        if (err.syscall === 'open') throw errnoError(-err.errno, 'copyfile', source, dest)
-        throw err
-      } finally {
-        files.close(a)
+        if (typeof err.errno !== 'number' || err.cause) throw err
+        throw errnoError(-err.errno, 'copyfile', source, dest)
       }
     },
 
@@ -323,9 +305,12 @@ export function createFs(files, dev) {
     /** @param {PathLike} path @param {{ recursive?: boolean, force?: boolean }} [options] */
     rmSync(path, { recursive = false, force = false } = {}) {
       const p = toPath(path)
-      const st = statOf(p, false, 'lstat', { throwIfNoEntry: !force })
-      if (!st) return
-      if (!st.isDirectory()) return files.unlink(p)
+      try {
+        if ((files.stat(p, false, 'rm').mode & S_IFMT) !== S_IFDIR) return files.unlink(p)
+      } catch (/** @type {any} */ err) {
+        if (force && err.code === 'ENOENT') return
+        throw err
+      }
       if (!recursive) {
         throw Object.assign(new Error(`Path is a directory: rm returned EISDIR (is a directory) ${p}`), {
           name: 'SystemError',
@@ -430,6 +415,8 @@ export function createFs(files, dev) {
   }
 
   /**
+   * As Node does it, whose errors depend on the order.
+   *
    * @param {string} path
    * @param {number} mode
    * @returns {string | undefined}
@@ -437,54 +424,129 @@ export function createFs(files, dev) {
   function mkdirAll(path, mode) {
     /** @type {string | undefined} */
     let first
-    let at = path.startsWith('/') ? '/' : ''
-    for (const part of path.split('/')) {
-      if (part === '') continue
-      at = at === '' ? part : join(at, part)
-      const st = statOf(at, true, 'stat', { throwIfNoEntry: false })
-      if (st?.isDirectory()) continue
-      if (st) throw errnoError(at.length < path.replace(/\/+$/, '').length ? E.ENOTDIR : E.EEXIST, 'mkdir', path)
-      files.mkdir(at, mode)
-      first ??= at
+    const todo = [path]
+    while (todo.length > 0) {
+      const next = /** @type {string} */ (todo.pop())
+      try {
+        files.mkdir(next, mode)
+        first ??= next
+      } catch (/** @type {any} */ err) {
+        const dir = next.slice(0, next.replace(/\/+$/, '').lastIndexOf('/')) || (next.startsWith('/') ? '/' : '')
+        if (err.code === 'ENOENT' && dir !== next && dir !== '') todo.push(next, dir)
+        else if (err.code !== 'EEXIST') throw errnoError(-err.errno, 'mkdir', path, undefined, err.cause)
+        else if ((statFor(next, 'mkdir', path).mode & S_IFMT) !== S_IFDIR) throw errnoError(todo.length > 0 ? E.ENOTDIR : E.EEXIST, 'mkdir', path)
+      }
     }
     return first
   }
 
-  /** @param {string} dir */
-  function removeTree(dir) {
-    for (const { name, type } of files.readdir(dir, 'rm')) {
-      if (type === S_IFDIR) removeTree(join(dir, name))
-      else files.unlink(join(dir, name))
+  /**
+   * The attributes of a path, or an error as if another call on another path had failed.
+   *
+   * @param {string} path
+   * @param {string} syscall
+   * @param {string} about
+   */
+  function statFor(path, syscall, about) {
+    try {
+      return files.stat(path, true, 'stat')
+    } catch (/** @type {any} */ err) {
+      throw errnoError(-err.errno, syscall, about, undefined, err.cause)
     }
-    files.rmdir(dir)
   }
 
-  /** @param {string} path */
-  function realpath(path) {
-    let rest = path.split('/')
-    let at = ''
-    for (let links = 0; rest.length > 0; ) {
-      const part = /** @type {string} */ (rest.shift())
-      if (part === '' || part === '.') continue
-      if (part === '..') {
-        at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
-        continue
+  /** @param {string} dir */
+  function removeTree(dir) {
+    // A path that leads through a link, or by "..", may go while what is below it is removed.
+    const unlessGone = (/** @type {() => void} */ op) => {
+      try {
+        op()
+      } catch (/** @type {any} */ err) {
+        if (err.code !== 'ENOENT') throw err
       }
-      const next = `${at}/${part}`
-      if ((files.stat(next, false, 'realpath').mode & S_IFMT) !== S_IFLNK) {
+    }
+    unlessGone(() => {
+      for (const { name, type } of files.readdir(dir, 'rm')) {
+        if (type === S_IFDIR) removeTree(join(dir, name))
+        else unlessGone(() => files.unlink(join(dir, name)))
+      }
+      files.rmdir(dir)
+    })
+  }
+
+  /**
+   * @param {string} source
+   * @param {string} dest
+   * @param {number} exclusive O_EXCL or 0
+   */
+  function copy(source, dest, exclusive) {
+    const a = files.open(source, O.O_RDONLY, 0)
+    try {
+      const attr = files.attr(a)
+      const old = statOf(dest, true, 'stat', { throwIfNoEntry: false })
+      const directory = (attr.mode & S_IFMT) === S_IFDIR
+      if (old && !exclusive && !directory && old.ino === attr.ino) return // truncating it would lose it
+      const b = files.open(dest, O.O_WRONLY | O.O_CREAT | (directory ? 0 : O.O_TRUNC) | exclusive, attr.mode & 0o777)
+      if (directory) {
+        files.close(b)
+        if (!old) files.unlink(dest)
+        throw errnoError(E.EISDIR, 'copyfile')
+      }
+      try {
+        const chunk = new Uint8Array(Math.min(1 << 20, attr.size))
+        for (let at = 0; at < attr.size; ) {
+          const n = files.read(a, chunk, at)
+          if (n === 0) break
+          files.write(b, chunk.subarray(0, n), at)
+          at += n
+        }
+        files.setattr(b, { mode: attr.mode & 0o7777 }, true, 'copyfile')
+      } finally {
+        files.close(b)
+      }
+    } finally {
+      files.close(a)
+    }
+  }
+
+  /**
+   * As Node's own: ".." is taken as text, before links are looked at, and errors name the directory that they are about.
+   *
+   * @param {string} path
+   */
+  function realpath(path) {
+    let at = '/'
+    for (let rest = normal(path); rest.length > 0; ) {
+      const next = join(at, /** @type {string} */ (rest.shift()))
+      if ((files.stat(next, false, 'lstat').mode & S_IFMT) !== S_IFLNK) {
         at = next
         continue
       }
-      if (++links > 40) throw errnoError(E.ELOOP, 'realpath', path)
+      files.stat(next, true, 'stat') // a link that leads nowhere, or round in a circle
       const target = files.readlink(next)
-      if (target.startsWith('/')) at = ''
-      rest = [...target.split('/'), ...rest]
+      rest = normal([target.startsWith('/') ? '' : at, target, ...rest].join('/'))
+      at = '/'
     }
-    return at || '/'
+    return at
   }
 
   api.promises = promisesOf(api)
   return api
+}
+
+/**
+ * The names of a path without "." and "..".
+ *
+ * @param {string} path
+ */
+function normal(path) {
+  /** @type {string[]} */
+  const names = []
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return names
 }
 
 /**

@@ -1,0 +1,143 @@
+/**
+ * volume.fs is node:fs: the same random operations on a volume and on a real directory give the same results, the same errors
+ * and the same files. A failure prints the seed: SEED=<n> npm test repeats it.
+ */
+
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import * as nodeFs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open, memory } from 'holdfast'
+
+const SEED = Number(process.env.SEED ?? Date.now() % 1e9)
+const STEPS = Number(process.env.STEPS ?? 4000)
+
+/** mulberry32 @param {number} a */
+function random(a) {
+  return () => {
+    a = (a + 0x6d2b79f5) | 0
+    let t = Math.imul(a ^ (a >>> 15), 1 | a)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** What may be compared of a result or an error. @param {() => any} f @param {string} root */
+function outcome(f, root) {
+  const strip = (/** @type {any} */ s) => (typeof s === 'string' && root ? s.replaceAll(root, '') || '/' : s)
+  try {
+    return { value: clean(f(), strip) }
+  } catch (/** @type {any} */ err) {
+    if (!err.code) throw err
+    return { code: err.code, errno: err.errno, syscall: err.syscall, path: strip(err.path), dest: strip(err.dest), message: strip(err.message) }
+  }
+}
+
+/** @param {any} v @param {(s: any) => any} strip @returns {any} */
+function clean(v, strip) {
+  if (v instanceof Uint8Array) return Buffer.from(v).toString('latin1')
+  if (Array.isArray(v)) return v.map((x) => clean(x, strip)).sort()
+  if (v && typeof v === 'object' && 'mtimeMs' in v) {
+    const dir = v.isDirectory()
+    return { mode: v.mode, nlink: v.nlink, uid: v.uid, gid: v.gid, size: dir ? 0 : v.size, link: v.isSymbolicLink(), dir, file: v.isFile() }
+  }
+  if (v && typeof v === 'object' && 'name' in v) return `${v.name}:${v.isDirectory()}:${v.isSymbolicLink()}:${strip(v.parentPath ?? v.path)}`
+  return strip(v)
+}
+
+test(`random operations do on a volume what they do on disk (seed ${SEED})`, async (t) => {
+  process.umask(0o022)
+  const top = nodeFs.mkdtempSync(join(tmpdir(), 'holdfast-model-'))
+  t.after(() => nodeFs.rmSync(top, { recursive: true, force: true }))
+  const volume = await open('model', { storage: memory() })
+  t.after(() => volume.close())
+  // Links may lead upwards: both trees have the same above the directory that is worked in.
+  const deep = '/1/2/3/4/5/6/7/8'
+  const root = top + deep
+  nodeFs.mkdirSync(root, { recursive: true })
+  volume.fs.mkdirSync(deep, { recursive: true })
+  const rnd = random(SEED)
+  const int = (/** @type {number} */ n) => Math.floor(rnd() * n)
+  const pick = (/** @type {any[]} */ a) => a[int(a.length)]
+  const names = ['a', 'b', 'c', 'dd', 'é']
+  const path = () => {
+    let p = ''
+    for (let i = 0, n = 1 + int(3); i < n; i++) p += '/' + pick(names)
+    if (rnd() < 0.04) p += '/'
+    if (rnd() < 0.03) p += '/..'
+    return p
+  }
+  const bytes = () => Buffer.alloc(int(rnd() < 0.2 ? 20000 : 50), 1 + int(255))
+  /** @type {(number[] | undefined)[]} descriptors: on disk, in the volume */
+  const fds = []
+
+  /** @type {Record<string, () => [(fs: any, r: string, side: number) => any, string]>} */
+  const ops = {
+    write() { const p = path(), b = bytes(), flag = pick(['w', 'a', 'wx', 'r+', 'a+']); return [(fs, r) => fs.writeFileSync(r + p, b, { flag }), `writeFile ${p} ${flag} ${b.length}`] },
+    read() { const p = path(); return [(fs, r) => fs.readFileSync(r + p), `readFile ${p}`] },
+    mkdir() { const p = path(), recursive = rnd() < 0.3; return [(fs, r) => fs.mkdirSync(r + p, { recursive }), `mkdir ${p} ${recursive}`] },
+    rmdir() { const p = path(); return [(fs, r) => fs.rmdirSync(r + p), `rmdir ${p}`] },
+    unlink() { const p = path(); return [(fs, r) => fs.unlinkSync(r + p), `unlink ${p}`] },
+    rm() { const p = path().replace(/\/+$/, ''); return [(fs, r) => { try { fs.rmSync(r + p, { recursive: true, force: true }) } catch (/** @type {any} */ err) { return err.code /* the rest differs from Node to Node */ } }, `rm ${p}`] },
+    rename() { const p = path(), q = path(); return [(fs, r) => fs.renameSync(r + p, r + q), `rename ${p} ${q}`] },
+    link() { const p = path(), q = path(); return [(fs, r) => fs.linkSync(r + p, r + q), `link ${p} ${q}`] },
+    symlink() { const q = path(), to = pick(['a', '../a', 'b/c', '.', '..', 'é', 'missing/x']); return [(fs, r) => fs.symlinkSync(to, r + q), `symlink ${to} ${q}`] },
+    readlink() { const p = path(); return [(fs, r) => fs.readlinkSync(r + p), `readlink ${p}`] },
+    realpath() { const p = path(); return [(fs, r) => fs.realpathSync(r + p), `realpath ${p}`] },
+    stat() { const p = path(); return [(fs, r) => fs.statSync(r + p), `stat ${p}`] },
+    lstat() { const p = path(); return [(fs, r) => fs.lstatSync(r + p), `lstat ${p}`] },
+    exists() { const p = path(); return [(fs, r) => fs.existsSync(r + p), `exists ${p}`] },
+    readdir() { const p = pick([path(), '/']), withFileTypes = rnd() < 0.5; return [(fs, r) => fs.readdirSync(r + p, { withFileTypes }), `readdir ${p}`] },
+    truncate() { const p = path(), n = int(12000); return [(fs, r) => fs.truncateSync(r + p, n), `truncate ${p} ${n}`] },
+    chmod() { const p = path(), m = pick([0o644, 0o600, 0o755, 0o444]); return [(fs, r) => fs.chmodSync(r + p, m), `chmod ${p} ${m.toString(8)}`] },
+    chown() { const p = path(), u = int(3); return [(fs, r) => fs.chownSync(r + p, u, u), `chown ${p} ${u}`] },
+    utimes() { const p = path(), s = 1e9 + int(1e6); return [(fs, r) => (fs.utimesSync(r + p, s, s + 1), fs.statSync(r + p).mtimeMs), `utimes ${p} ${s}`] },
+    copy() { const p = path(), q = path(), mode = pick([0, 0, 1])
+      // Node removes the target when the source is a directory: that is not to be copied.
+      return [(fs, r) => (fs.statSync(r + p).isDirectory() ? 0 : fs.copyFileSync(r + p, r + q, mode)), `copyFile ${p} ${q} ${mode}`] },
+    access() { const p = path(), m = pick([0, 1, 2, 4]); return [(fs, r) => fs.accessSync(r + p, m), `access ${p} ${m}`] },
+    open() {
+      const p = path(), flag = pick(['r', 'r+', 'w', 'w+', 'a', 'a+', 'wx'])
+      /** @type {number[]} */ const pair = []
+      fds.push(pair)
+      return [(fs, r, side) => { pair[side] = fs.openSync(r + p, flag); return 0 }, `open ${p} ${flag}`]
+    },
+    close() { const i = int(fds.length); const p = fds[i]; fds[i] = undefined; return [(fs, _, s) => p?.[s] !== undefined && fs.closeSync(p[s]), `close #${i}`] },
+    fdRead() { const i = int(fds.length), n = int(9000), pos = rnd() < 0.5 ? null : int(9000); return [(fs, _, s) => { const f = fds[i]?.[s]; if (f === undefined) return; const b = Buffer.alloc(n); return b.subarray(0, fs.readSync(f, b, 0, n, pos)) }, `read #${i}`] },
+    fdWrite() { const i = int(fds.length), b = bytes(), pos = rnd() < 0.5 ? null : int(9000); return [(fs, _, s) => { const f = fds[i]?.[s]; return f === undefined ? 0 : fs.writeSync(f, b, 0, b.length, pos) }, `write #${i} ${b.length} at ${pos}`] },
+    fdStat() { const i = int(fds.length); return [(fs, _, s) => { const f = fds[i]?.[s]; return f === undefined ? 0 : fs.fstatSync(f) }, `fstat #${i}`] },
+    fdTruncate() { const i = int(fds.length), n = int(9000); return [(fs, _, s) => { const f = fds[i]?.[s]; return f === undefined ? 0 : fs.ftruncateSync(f, n) }, `ftruncate #${i} ${n}`] },
+  }
+
+  const log = []
+  for (let i = 0; i < STEPS; i++) {
+    const [op, what] = ops[pick(Object.keys(ops))]()
+    log.push(what)
+    const want = outcome(() => op(nodeFs, root, 0), top)
+    const got = outcome(() => op(volume.fs, deep, 1), '')
+    try {
+      assert.deepEqual(got, want)
+    } catch {
+      throw new Error(`step ${i} (SEED=${SEED}): ${what}\nbefore it:\n${log.slice(-12, -1).join('\n')}\n\nvolume: ${JSON.stringify(got)}\ndisk:   ${JSON.stringify(want)}`)
+    }
+    if (i % 500 === 499) assert.deepEqual(tree(volume.fs, '/1'), tree(nodeFs, `${top}/1`), `trees differ after step ${i} (SEED=${SEED})`)
+  }
+})
+
+/** @param {any} fs @param {string} root @returns {string[]} */
+function tree(fs, root) {
+  /** @type {string[]} */
+  const list = []
+  const walk = (/** @type {string} */ dir, /** @type {string} */ rel) => {
+    for (const name of fs.readdirSync(dir).sort()) {
+      const p = dir.endsWith('/') ? dir + name : `${dir}/${name}`
+      const st = fs.lstatSync(p)
+      const content = st.isFile() ? fs.readFileSync(p).toString('latin1') : st.isSymbolicLink() ? fs.readlinkSync(p) : ''
+      list.push(`${rel}/${name} ${st.mode.toString(8)} ${st.uid} ${st.nlink} ${content}`)
+      if (st.isDirectory()) walk(p, `${rel}/${name}`)
+    }
+  }
+  walk(root, '')
+  return list
+}

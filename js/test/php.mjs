@@ -1,0 +1,22 @@
+/** php-wasm for tests. */
+
+import { PHP } from '@php-wasm/universal'
+import { loadNodeRuntime } from '@php-wasm/node'
+
+let processId = 0
+
+/**
+ * @param {import('@php-wasm/universal').SupportedPHPVersion} [version]
+ */
+export async function startPhp(version = '8.3') {
+  const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { processId: ++processId } }))
+  return {
+    php,
+    /** Runs code and returns what it printed; fails on PHP's own errors. @param {string} code */
+    async run(code) {
+      const { text, errors, exitCode } = await php.run({ code: `<?php error_reporting(E_ALL); ini_set('display_errors', '1'); ${code}` })
+      if (exitCode !== 0) throw new Error(`PHP ended with ${exitCode}: ${text} ${errors}`)
+      return text
+    },
+  }
+}
