@@ -4,7 +4,7 @@
 #   make build          the WebAssembly modules and the npm package's dist
 #   make demo           build everything and start the demo on 127.0.0.1
 #   make test           every test; the parts are test-go, test-wasm-node,
-#                       test-chromium, test-node and test-e2e
+#                       test-chromium, test-node, test-e2e and test-web
 #   make lint           gofmt, vet, staticcheck, tsc
 #   make clean          remove everything that was built
 
@@ -21,7 +21,7 @@ CHROMIUM_TESTED := ./memfs/... ./opfs/...
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
 
-.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e lint lint-go lint-js lint-locks demo deps clean
+.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-web lint lint-go lint-js lint-locks demo deps clean
 all: build
 
 # ---- what is built ----
@@ -54,7 +54,7 @@ build/browserexec: $(wildcard tests/browserexec/*)
 
 # ---- tests ----
 
-test: test-go test-wasm-node test-chromium test-node test-e2e
+test: test-go test-wasm-node test-chromium test-node test-e2e test-web
 
 test-go:
 	go test ./...
@@ -67,12 +67,15 @@ test-wasm-node:
 test-chromium: build/browserexec
 	$(WASM) go test -count=1 -exec "$(ROOT)/build/browserexec" $(CHROMIUM_TESTED)
 
-test-node: build
-	node --test $(sort $(wildcard js/test/*.test.js js/test/*.test.mjs tests/node/*.test.mjs))
+test-node: build js/node_modules/.stamp
+	node --test $(sort $(wildcard js/test/*.test.mjs tests/node/*.test.mjs))
 
 # One file at a time: each drives a Chromium of its own.
 test-e2e: build build/versitygw tests/e2e/node_modules/.stamp
 	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
+
+test-web: build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
+	node --test --test-concurrency=1 $(sort $(wildcard web/test/*.test.mjs))
 
 # ---- checks ----
 
