@@ -26,7 +26,12 @@ function showProblem(error) {
   box.replaceChildren()
   const strong = document.createElement('strong')
   strong.textContent = text
-  box.append(strong, ' ', next)
+  const close = document.createElement('button')
+  close.type = 'button'
+  close.textContent = '×'
+  close.setAttribute('aria-label', 'Dismiss this message')
+  close.onclick = () => box.replaceChildren()
+  box.append(strong, ' ', next, close)
   if (small) {
     const detail = document.createElement('small')
     detail.textContent = small
@@ -100,6 +105,7 @@ function showTrouble(error) {
   $('trouble-text').textContent = next
   $('trouble').hidden = false
   $('app').hidden = true
+  say('')
   $('trouble-title').focus()
 }
 

@@ -13,7 +13,6 @@ import program from './guestbook.php'
 
 const NAME = 'guestbook'
 const PROGRAM = '/app/guestbook.php'
-const BACK_TO = 'Back to: '
 
 let volume
 let php
@@ -78,24 +77,27 @@ function snapshot(label) {
 /** Nothing is lost by it: the present was committed, so it is a point of the time line itself. */
 async function restore(id) {
   commit()
-  const point = volume.snapshots().find((point) => point.id === id)
   const start = performance.now()
   volume.restore(id)
   const ms = performance.now() - start
-  if (point) commit(BACK_TO + describe(point))
+  commit()
   return { ms, ...(await request({ method: 'GET' })), ...timeline() }
 }
 
 function timeline() {
-  const points = volume.snapshots().map(({ id, seq, createdAt, label }) => ({
-    id, seq, createdAt, labelled: Boolean(label) && !label.startsWith(BACK_TO), text: describe({ id, label }),
-  }))
+  const list = volume.snapshots()
+  const byId = new Map(list.map((point) => [point.id, point]))
+  const points = list.map((point, i) => {
+    // After a restore the time line goes on from the point that was restored, not from the one before in time.
+    const origin = list[i + 1] && point.parentId !== list[i + 1].id ? byId.get(point.parentId) : undefined
+    const text = point.label || (origin ? `Back to: ${describe(origin)}` : describe(point))
+    return { id: point.id, seq: point.seq, createdAt: point.createdAt, labelled: Boolean(point.label), text }
+  })
   return { points, lastCommit }
 }
 
 /** What a point is: its label, or the line that the guestbook left in it. */
 function describe({ id, label }) {
-  if (label?.startsWith(BACK_TO + BACK_TO)) return label.slice(BACK_TO.length)
   if (label) return label
   let text = descriptions.get(id)
   if (text === undefined) {
