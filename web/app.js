@@ -89,7 +89,7 @@ function showEntries(html) {
 function showDurability(points, lastCommit) {
   const line = $('durability')
   if (lastCommit) {
-    line.textContent = `Last commit: no. ${lastCommit.seq}, ${bytes(lastCommit.bytesWritten)} in ${milliseconds(lastCommit.ms)}, on disk at ${moment(new Date(lastCommit.createdAt))}.`
+    line.textContent = `Last commit: no. ${lastCommit.seq}, ${bytes(lastCommit.bytesWritten)} in ${milliseconds(lastCommit.ms)}, at ${moment(new Date(lastCommit.createdAt))}.`
   } else if (points.length) {
     line.textContent = `Last commit: no. ${points[0].seq}, from ${moment(new Date(points[0].createdAt))}, before this page was opened.`
   }

@@ -56,10 +56,16 @@ async function request({ method, fields = {} }) {
   return { html: response.text }
 }
 
+/** A request is a transaction: when it or its commit fails, the files are again what they were. */
 async function change(fields) {
-  const answer = await request({ method: 'POST', fields })
-  commit()
-  return { ...answer, ...timeline() }
+  try {
+    const answer = await request({ method: 'POST', fields })
+    commit()
+    return { ...answer, ...timeline() }
+  } catch (error) {
+    if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
+    throw error
+  }
 }
 
 function commit(label) {

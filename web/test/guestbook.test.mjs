@@ -139,10 +139,32 @@ test('everything can be done with the keyboard, every control has a name, and fo
   assert.deepEqual(nameless, [])
 })
 
-test('it can be used at 390 px, in light and in dark', async (t) => {
+test('a full disk is told in words, leaves nothing half done, and signing works once there is space', async (t) => {
+  const { demo, visitor } = await openDemo(t)
+  const ada = await (await visitor()).arrive()
+  await ada.ready()
+  const devtools = await ada.context.newCDPSession(ada.page)
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: demo.url, quotaSize: 1 })
+  // Chromium hands out space in steps ahead of need, so it takes a while until the quota is felt.
+  let acknowledged = 0
+  while (await ada.page.locator('#problem').innerText() === '') {
+    assert.ok(acknowledged < 100_000, 'the quota is never felt')
+    acknowledged = await ada.count()
+    await ada.press('Add 1,000 sample entries')
+    await ada.settled()
+  }
+  t.diagnostic(`full after ${acknowledged} entries`)
+  assert.match(await ada.problem(), /no space left.*Free some space/s)
+  await ada.screenshot('no-space')
+  await ada.press('Dismiss this message')
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: demo.url })
+  await ada.sign('Ada', 'after')
+  assert.equal(await ada.count(), acknowledged + 1)
+})
+
+test('it can be used at 390 px, in light and in dark, and no entry sticks out', async (t) => {
   const { visitor } = await openDemo(t)
-  const profile = await visitor()
-  let ada = await profile.arrive()
+  const ada = await (await visitor()).arrive()
   await ada.screenshot('starting')
   await ada.ready()
   await ada.screenshot('empty')
@@ -150,12 +172,13 @@ test('it can be used at 390 px, in light and in dark', async (t) => {
   await ada.takeSnapshot('before the storm')
   await ada.sign('Edsger', 'Short and to the point.')
   await ada.sign('Radia Perlman', 'I think that I shall never see\na graph more lovely than a tree.')
-  await ada.sign('W'.repeat(60), 'x'.repeat(300))
   await ada.screenshot('light')
   await ada.screenshot('dark', { colorScheme: 'dark' })
   await ada.page.setViewportSize({ width: 390, height: 844 })
-  const tooWide = await ada.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-  assert.equal(tooWide, 0, 'nothing sticks out sideways')
   await ada.screenshot('phone-light')
   await ada.screenshot('phone-dark', { colorScheme: 'dark' })
+  await ada.sign('W'.repeat(60), 'x'.repeat(300))
+  await ada.screenshot('phone-long')
+  const tooWide = await ada.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  assert.equal(tooWide, 0, 'nothing sticks out sideways')
 })

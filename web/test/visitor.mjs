@@ -81,7 +81,12 @@ function guest(page) {
     },
     async screenshot(name, { colorScheme = 'light' } = {}) {
       await page.emulateMedia({ colorScheme })
-      await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true })
+      // A window as tall as the page: in a shorter one the dock would lie in the middle of the picture.
+      const { width, height } = page.viewportSize()
+      const whole = await page.evaluate(() => document.documentElement.scrollHeight)
+      await page.setViewportSize({ width, height: Math.max(height, whole) })
+      await page.screenshot({ path: path.join(out, `${name}.png`) })
+      await page.setViewportSize({ width, height })
     },
   }
 }
