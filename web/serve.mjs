@@ -57,7 +57,7 @@ async function answer(request, response, s3) {
     headers['content-type'] = types['.json']
     return response.writeHead(s3 ? 200 : 503, headers).end(JSON.stringify({ s3: s3?.config }))
   }
-  const file = path.join(dist, path.normalize('/' + decodeURIComponent(pathname === '/' ? '/index.html' : pathname)))
+  const file = path.join(dist, path.normalize('/' + decoded(pathname === '/' ? '/index.html' : pathname)))
   const info = await stat(file).catch(() => null)
   if (!info?.isFile()) return response.writeHead(404, headers).end('There is no such page here.')
   const etag = `"${info.size.toString(16)}-${info.mtimeMs.toString(16)}"`
@@ -67,6 +67,15 @@ async function answer(request, response, s3) {
   })
   if (request.method === 'HEAD') return response.end()
   createReadStream(file).on('error', () => response.destroy()).pipe(response)
+}
+
+/** Nonsense names no file. */
+function decoded(pathname) {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return pathname
+  }
 }
 
 /**

@@ -22,7 +22,11 @@ export function sentence({ code, message, hint }) {
   const known = sentences[code]
   if (!known) return { text: asSentence(message), next: asSentence(hint ?? 'Reload the page and try again'), small: '' }
   const [text, next] = known
-  return { text: text ?? message, next, small: text ? [message, hint].filter(Boolean).join(' – ') : '' }
+  return { text: text ?? message, next, small: text ? detail(message, hint) : '' }
+}
+
+function detail(message, hint) {
+  return !hint || message.includes(hint) ? message : `${message} – ${hint}`
 }
 
 function asSentence(text) {
