@@ -192,7 +192,12 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       const dir = ino(parent)
       const final = check(core.x.unlink(dir, put(0, name))) === 1
       core.forget(dir, name, nodes)
-      if (final) check(sync())
+      if (!final) return
+      const rc = sync()
+      if (rc < 0) {
+        nodes.drop(parent, name) // FS.unlink does not get to it
+        fail(rc)
+      }
     },
     /** @param {any} parent @param {string} name */
     rmdir(parent, name) {

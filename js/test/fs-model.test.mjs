@@ -9,19 +9,10 @@ import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open, memory } from 'holdfast'
+import { random } from './random.mjs'
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9)
 const STEPS = Number(process.env.STEPS ?? 4000)
-
-/** mulberry32 @param {number} a */
-function random(a) {
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 /** What may be compared of a result or an error. @param {() => any} f @param {string} root */
 function outcome(f, root) {

@@ -1,15 +1,28 @@
 /** php-wasm for tests. */
 
+import { after } from 'node:test'
 import { PHP } from '@php-wasm/universal'
 import { loadNodeRuntime } from '@php-wasm/node'
 
 let processId = 0
+/** @type {PHP[]} */
+const started = []
+
+after(() => {
+  // A runtime keeps Node from ending.
+  for (const php of started) {
+    try {
+      php.exit()
+    } catch {}
+  }
+})
 
 /**
  * @param {import('@php-wasm/universal').SupportedPHPVersion} [version]
  */
 export async function startPhp(version = '8.3') {
   const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { processId: ++processId } }))
+  started.push(php)
   return {
     php,
     /** Runs code and returns what it printed; fails on PHP's own errors. @param {string} code */
