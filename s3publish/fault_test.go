@@ -31,6 +31,7 @@ func TestALostAnswerToAnyPutIsRecognised(t *testing.T) {
 		res := publish(t, r, f, s3publish.PublishOptions{Volume: "v"})
 		require.Positive(t, lost.Load())
 		require.Equal(t, folder == "heads/", res.HeadRecovered)
+		require.Equal(t, res.ObjectsSent+1, store.count("put"), "what had arrived was sent twice, not three times")
 		requireSameTree(t, dump(t, f), pullInto(t, r, s3publish.PullOptions{Volume: "v"}))
 		// What the session remembers of the head is right: the next publish is accepted.
 		edit(t, f, "note", folder)
@@ -258,13 +259,36 @@ func TestADamagedPackUnderOurNameIsReplaced(t *testing.T) {
 	publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v"})
 	packs, err := mem.List(t.Context(), "packs/")
 	require.NoError(t, err)
-	for _, k := range packs {
-		_, err := mem.Put(t.Context(), k, []byte("damaged"), s3publish.PutOptions{})
+	for i, k := range packs {
+		bad := []byte("damaged")
+		if i%2 == 0 {
+			o, err := mem.Get(t.Context(), k, 0, -1)
+			require.NoError(t, err)
+			bad = make([]byte, len(o.Data))
+		}
+		_, err := mem.Put(t.Context(), k, bad, s3publish.PutOptions{})
 		require.NoError(t, err)
 	}
 	r := s3publish.NewRemote(mem, quick())
 	publish(t, r, f, s3publish.PublishOptions{Volume: "w"})
 	requireSameTree(t, dump(t, f), pullInto(t, r, s3publish.PullOptions{Volume: "w"}))
+}
+
+func TestAPublisherDoesNotBuildOnADamagedIndex(t *testing.T) {
+	f := site(t, 4, 6, 3000)
+	mem := &s3publish.MemoryStore{}
+	first := publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v"})
+	packs, err := mem.List(t.Context(), "packs/")
+	require.NoError(t, err)
+	o, err := mem.Get(t.Context(), packs[0], 0, -1)
+	require.NoError(t, err)
+	o.Data[len(o.Data)-96-20]++ // in the last blob's hash
+	_, err = mem.Put(t.Context(), packs[0], o.Data, s3publish.PutOptions{})
+	require.NoError(t, err)
+	edit(t, f, "note", "x")
+	_, err = tryPublish(t.Context(), s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v", Parent: first.ID})
+	require.ErrorIs(t, err, s3publish.ErrCorrupt)
+	require.ErrorContains(t, err, packs[0])
 }
 
 func TestAStoreThatSendsMoreThanAskedIsRefused(t *testing.T) {

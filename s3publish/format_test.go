@@ -236,7 +236,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 	// Where a later check would also fail, the reason tells that the first one did.
 	reasons := map[string]string{
 		"blob twice": "listed twice", "blob of no bytes": "of 0 bytes", "blob of 4 GiB": "of 4294967295 bytes",
-		"no frames": "0 frames", "2^32-1 blobs": "4294967295 blobs", "more frames than blobs": "3 frames",
+		"no frames": ": 0 frames, 2 blobs", "2^32-1 blobs": ": 1 frames, 4294967295 blobs", "more frames than blobs": ": 3 frames, 2 blobs",
 		"frame of 4 GiB": "4294967295 bytes stored", "frame stored size": "8 bytes stored", "frame with no blob": "0 blobs",
 		"content": "does not have that hash", "bytes before the footer": "end at 23, not 24",
 	}
