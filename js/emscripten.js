@@ -116,11 +116,12 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     if (attr.timestamp !== undefined && c.mode === undefined && c.size === undefined && !('dontFollow' in attr)) {
       c.atimeMs = c.mtimeMs = Number(attr.timestamp)
     }
-    check(setAttr(core, ino(node), c))
+    const final = check(setAttr(core, ino(node), c)) === 1
     if (c.mode !== undefined) {
       node.mode = (node.mode & abi.S_IFMT) | c.mode
       core.modeChanged(node.ino, node.mode, nodes)
     }
+    if (final) check(sync())
   }
 
   // One array over the guest's memory is kept: HEAP8 is an Int8Array, and copying between arrays of two types is many times slower.

@@ -286,7 +286,7 @@ export class Volume {
       this.#abort.abort(new HoldfastError('ErrClosed', 'the volume was closed'))
       await Promise.allSettled(this.#running)
       this.#abort = new AbortController()
-      if (commit) this.#result(core.x.sync())
+      if (commit) this.#result(core.x.commit(0))
       if (!core.dead) {
         core.x.close()
         core.kill(new HoldfastError('ErrClosed', `volume ${JSON.stringify(this.name)} is closed`, { hint: 'open it again' }))

@@ -33,12 +33,15 @@ type FS struct {
 	reader    BlockReader
 	lastBirth int64
 	readBuf   []byte
+	touched   Touched
+	placed    Place // what PlaceOf found last
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.
 func New(o Options) *FS {
 	f := newFS(o)
 	f.live = &root{refs: 1, next: RootIno}
+	f.touched.Many = true
 	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
 	if err != nil || ino != RootIno {
 		panic(fmt.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
@@ -142,6 +145,7 @@ func (f *FS) become(r *root) error {
 		f.ownRoot().orphans = nil
 	}
 	f.dropRoot(old)
+	f.touched = Touched{Many: true}
 	f.epoch++
 	f.open = map[Ino]int{}
 	return nil

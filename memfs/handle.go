@@ -150,6 +150,9 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *FS) write(ino Ino, dst [][]byte, off int64, n int) ([][]byte, error) {
+	if n == 0 {
+		return dst, nil // changes nothing, the modification time neither (POSIX)
+	}
 	in, err := f.edit(ino)
 	if err != nil {
 		return dst, err
@@ -159,6 +162,7 @@ func (f *FS) write(ino Ino, dst [][]byte, off int64, n int) ([][]byte, error) {
 	}
 	in.mtime = f.now()
 	in.ctime = in.mtime
+	f.touched.inode(ino)
 	return dst, nil
 }
 

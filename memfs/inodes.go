@@ -67,6 +67,7 @@ func (f *FS) setAttr(ino Ino, set AttrMask, a Attr) error {
 	if err != nil {
 		return err
 	}
+	f.touched.inode(ino)
 	now := f.now()
 	if set&SetSize != 0 {
 		switch {
@@ -184,6 +185,7 @@ func (f *FS) enter(dir Ino, e Dirent) error {
 	if err != nil {
 		return err
 	}
+	f.touched.name(dir, e.Name)
 	added, err := f.putName(&d.data, 0, e)
 	if err != nil {
 		return err
@@ -205,6 +207,7 @@ func (f *FS) leave(dir Ino, e Dirent) error {
 	if err != nil {
 		return err
 	}
+	f.touched.name(dir, e.Name)
 	if err := f.removeName(&d.data, 0, e.Name); err != nil {
 		return err
 	}
@@ -223,6 +226,7 @@ func (f *FS) unlinked(ino, dir Ino) error {
 	if err != nil {
 		return err
 	}
+	f.touched.inode(ino)
 	in.ctime = f.now()
 	if in.is(S_IFDIR) {
 		in.nlink = 0
@@ -290,6 +294,7 @@ func (f *FS) link(ino, dir Ino, name string) error {
 	if in, err = f.edit(ino); err != nil {
 		return err
 	}
+	f.touched.inode(ino)
 	in.nlink++
 	in.others = append(slices.Clone(in.others), dir)
 	in.ctime = f.now()
@@ -418,6 +423,7 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 	if err != nil {
 		return err
 	}
+	f.touched.inode(e.Ino)
 	if in.parent == dir {
 		in.parent = newDir
 	} else if i := slices.Index(in.others, dir); i >= 0 {

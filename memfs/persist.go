@@ -41,6 +41,7 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 		return err
 	}
 	f.live.clean = true
+	f.touched.reset()
 	return nil
 }
 
@@ -182,6 +183,7 @@ func Load(o Options, encoded []byte) (*FS, error) {
 	}
 	f.dropRoot(r)
 	f.live.clean = len(r.orphans) == 0
+	f.touched.reset()
 	f.epoch = 0
 	return f, nil
 }

@@ -62,14 +62,23 @@ func getattr(ino float64) int32 {
 	return 0
 }
 
-// setattr changes what the mask (memfs.AttrMask) names.
+// setattr changes what the mask (memfs.AttrMask) names. It answers 1 when the change must be durable before the guest goes on.
 //
 //go:wasmexport setattr
 func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime float64) int32 {
-	return fail(inodes.SetAttr(memfs.Ino(ino), memfs.AttrMask(mask), memfs.Attr{
+	err := inodes.SetAttr(memfs.Ino(ino), memfs.AttrMask(mask), memfs.Attr{
 		Mode: uint32(mode), UID: uint32(uid), GID: uint32(gid), Size: int64(size),
 		Atime: nanos(atime), Mtime: nanos(mtime), Ctime: nanos(ctime),
-	}))
+	})
+	if err != nil {
+		return fail(err)
+	}
+	if memfs.AttrMask(mask)&memfs.SetSize != 0 && size == 0 {
+		if p, err := inodes.PlaceOf(memfs.Ino(ino)); err == nil && opfs.EndsTransaction(p.Name) {
+			return 1
+		}
+	}
+	return 0
 }
 
 //go:wasmexport mknod

@@ -41,11 +41,11 @@ func commit(n int32) int32 {
 	}{pointOf(c.Point), c.BytesWritten, c.Flushes}, err)
 }
 
-// sync is what a guest's fsync needs: a commit, which does nothing when nothing changed, and no result but an errno.
+// sync is what a guest's fsync needs: a commit, unless it may wait (opfs/COMMIT.md) or nothing changed, and no result but an errno.
 //
 //go:wasmexport sync
 func sync() int32 {
-	_, err := store.Commit("")
+	_, err := store.Sync()
 	return fail(err)
 }
 
