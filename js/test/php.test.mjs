@@ -1,0 +1,146 @@
+/** Real PHP and SQLite on a mounted volume. */
+
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import { open, memory } from 'holdfast'
+import { holdfastMount } from 'holdfast/php'
+import { startPhp } from './php.mjs'
+import { arrayStorage, quota } from './storages.mjs'
+
+const db = (/** @type {string} */ file) => `$db = new PDO('sqlite:${file}'); $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);`
+const count = (/** @type {string} */ file) => `${db(file)} echo $db->query('select count(*) from t')->fetchColumn(), ' ', $db->query('pragma integrity_check')->fetchColumn();`
+
+for (const mode of ['DELETE', 'TRUNCATE', 'PERSIST', 'WAL', 'WAL EXCLUSIVE']) {
+  const [journal, locking] = mode.split(' ')
+  const pragmas = `$db->exec('PRAGMA journal_mode=${journal}'); ${locking ? `$db->exec('PRAGMA locking_mode=EXCLUSIVE');` : ''} $db->exec('PRAGMA synchronous=FULL');`
+
+  test(`SQLite, ${mode}: an acknowledged row is in the volume that the bytes on disk open as`, async (t) => {
+    const { php, run } = await startPhp()
+    const storage = arrayStorage()
+    const volume = await open('v', { storage })
+    t.after(() => volume.close())
+    await php.mount('/data', holdfastMount(volume))
+    await run(`${db('/data/x.db')} ${pragmas} $db->exec('create table t(id integer primary key, v text)');`)
+    for (let rows = 1; rows <= 8; rows++) {
+      // The disk is looked at as it is after each insert, as if the page had died then.
+      await run(`${db('/data/x.db')} ${pragmas} $db->exec("insert into t(v) values('row ${rows}')");`)
+      const again = await open('v', { storage: arrayStorage({ bytes: storage.bytes.slice() }) })
+      const other = await startPhp()
+      await other.php.mount('/data', holdfastMount(again))
+      assert.equal(await other.run(count('/data/x.db')), `${rows} ok`)
+      other.php.exit()
+      await again.close()
+    }
+  })
+
+  test(`SQLite, ${mode}: a snapshot in the middle of a transaction recovers to before it`, async (t) => {
+    const { php, run } = await startPhp()
+    const volume = await open('v', { storage: memory() })
+    t.after(() => volume.close())
+    await php.mount('/data', holdfastMount(volume))
+    await run(`${db('/data/x.db')} ${pragmas} $db->exec('create table t(id integer primary key, v text)');
+      for ($i = 0; $i < 50; $i++) $db->exec("insert into t(v) values('before')");`)
+    /** @type {import('../volume.js').Snapshot | undefined} */
+    let snap
+    php.onMessage(() => {
+      snap = volume.snapshot({ label: 'torn?' })
+      return ''
+    })
+    // A tiny cache makes SQLite write to the database before the transaction ends.
+    await run(`${db('/data/x.db')} ${pragmas} $db->exec('PRAGMA cache_size=2'); $db->exec('begin');
+      for ($i = 0; $i < 2000; $i++) $db->exec("insert into t(v) values('during " . str_repeat('x', 200) . "')");
+      post_message_to_js('now'); $db->exec('commit');`)
+    assert.ok(snap)
+    assert.equal(await run(count('/data/x.db')), '2050 ok')
+    volume.restore(snap)
+    assert.equal(await run(count('/data/x.db')), '50 ok')
+  })
+}
+
+test('what PHP does to files', async (t) => {
+  const { php, run } = await startPhp()
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  await php.mount('/data', holdfastMount(volume))
+  assert.equal(
+    await run(`chdir('/data'); mkdir('a/b', 0750, true); file_put_contents('a/b/f', str_repeat('0123456789', 2000)); file_put_contents('a/b/f', 'end', FILE_APPEND);
+      echo filesize('a/b/f'), ' ', decoct(fileperms('a/b') & 0777), ' ';
+      $h = fopen('a/b/f', 'r+'); fseek($h, 8190); fwrite($h, 'PAGE'); fseek($h, -3, SEEK_END); echo fread($h, 9), ' '; ftruncate($h, 8194); fclose($h);
+      echo substr(file_get_contents('a/b/f'), -6), ' ';
+      symlink('b/f', 'a/l'); echo readlink('a/l'), ' ', filesize('a/l'), ' ', is_link('a/l') ? 'link' : '', ' ';
+      touch('a/b/f', 1000000000, 1000000001); clearstatcache(); echo filemtime('a/b/f'), ' ';
+      chmod('a/b/f', 0604); clearstatcache(); echo decoct(fileperms('a/b/f') & 0777), ' ';
+      rename('a/b/f', 'a/g'); copy('a/g', 'a/h'); unlink('a/l'); echo implode(',', array_diff(scandir('a'), ['.', '..'])), ' ';
+      echo var_export(@rmdir('a'), true), ' ', var_export(rmdir('a/b'), true), ' ', var_export(@file_get_contents('a/none'), true), ' ';
+      $t = tempnam('/data', 'tmp'); echo file_exists($t) ? 'temp' : ''; unlink($t);
+      echo disk_free_space('/data') > 0 ? ' free' : ''; $f = fopen('/data/s', 'w'); echo ' ', var_export(fsync($f), true), ' ', var_export(flock($f, LOCK_EX), true);`),
+    '20003 750 end 89PAGE b/f 8194 link 1000000000 604 b,g,h false true false temp free true true',
+  )
+  assert.deepEqual(volume.fs.readdirSync('/', { recursive: true }), ['a', 'a/g', 'a/h', 's'])
+})
+
+test('two runtimes use one volume', async (t) => {
+  const [a, b] = [await startPhp(), await startPhp()]
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  await a.php.mount('/data', holdfastMount(volume))
+  await b.php.mount('/data', holdfastMount(volume))
+  for (let i = 0; i < 20; i++) {
+    const [x, y] = i % 2 ? [a, b] : [b, a]
+    await x.run(`file_put_contents('/data/n', '${i}'); @unlink('/data/old'); rename('/data/n', '/data/old'); mkdir('/data/d${i}');`)
+    assert.equal(await y.run(`clearstatcache(); echo file_get_contents('/data/old'), file_exists('/data/n') ? '!' : '', is_dir('/data/d${i}') ? 'd' : ''; rmdir('/data/d${i}');`), `${i}d`)
+    assert.equal(await x.run(`clearstatcache(); echo is_dir('/data/d${i}') ? 'still' : 'gone';`), 'gone')
+  }
+  // Rollback journals work between runtimes: each opens and closes the database.
+  await a.run(`${db('/data/x.db')} $db->exec('create table t(v)');`)
+  for (let i = 0; i < 20; i++) await (i % 2 ? a : b).run(`${db('/data/x.db')} $db->exec("insert into t values(${i})");`)
+  assert.equal(await a.run(count('/data/x.db')), '20 ok')
+})
+
+test("commitOn 'request.end' commits once after each request", async (t) => {
+  const { php, run } = await startPhp()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
+  t.after(() => volume.close())
+  const unmount = await php.mount('/data', holdfastMount(volume, { path: '/site', commitOn: 'request.end' }))
+  await run(`${db('/data/x.db')} $db->exec('create table t(v)');`)
+  const { flushes } = storage
+  await run(`${db('/data/x.db')} for ($i = 0; $i < 10; $i++) $db->exec("insert into t values($i)");`)
+  assert.equal(storage.flushes, flushes + 1)
+  await run(`echo 1;`)
+  assert.equal(storage.flushes, flushes + 1, 'a request that changes nothing commits nothing')
+  assert.deepEqual(volume.fs.readdirSync('/site'), ['x.db'])
+  await unmount()
+  await run(`echo 1;`)
+})
+
+test('SQLite hears of a full disk, and goes on when there is room again', async (t) => {
+  const { php, run } = await startPhp()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
+  t.after(() => volume.close())
+  await php.mount('/data', holdfastMount(volume))
+  await run(`${db('/data/x.db')} $db->exec('create table t(v)'); $db->exec("insert into t values(1)");`)
+  storage.fail = quota()
+  assert.match(await run(`${db('/data/x.db')} try { $db->exec("insert into t values(2)"); echo 'done'; } catch (Exception $e) { echo $e->getMessage(); }`), /disk I\/O error/)
+  assert.equal(await run(`$f = fopen('/data/f', 'w'); fwrite($f, 'x'); echo var_export(fsync($f), true);`), 'false')
+  storage.fail = null
+  await run(`${db('/data/x.db')} $db->exec("insert into t values(3)");`)
+  const again = await open('v', { storage: arrayStorage(storage) })
+  const other = await startPhp()
+  await other.php.mount('/data', holdfastMount(again))
+  assert.equal(await other.run(`${db('/data/x.db')} echo implode(',', $db->query('select v from t order by v')->fetchAll(PDO::FETCH_COLUMN));`), '1,3')
+  await again.close()
+})
+
+test('a new request sees the restored files', async (t) => {
+  const { php, run } = await startPhp()
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  await php.mount('/data', holdfastMount(volume))
+  await run(`mkdir('/data/d'); file_put_contents('/data/d/a.php', '<?php return 1;');`)
+  const snap = volume.snapshot()
+  assert.equal(await run(`file_put_contents('/data/d/a.php', '<?php return 2;'); file_put_contents('/data/b.php', ''); echo include '/data/d/a.php';`), '2')
+  volume.restore(snap)
+  assert.equal(await run(`echo include '/data/d/a.php', file_exists('/data/b.php') ? 'b' : '';`), '1')
+})
