@@ -91,7 +91,7 @@ export class Volume {
     this.#dev = deviceNumber(this.uuid)
     core.dev = this.#dev
     core.sync = () => (durability === 'fsync' ? core.x.sync() : 0)
-    core.ondeath = () => void session.release()
+    core.ondeath = () => void this.#release()
     session.onlost = (err) => core.kill(err)
     this.fs = createFs(new Files(core, core.sync), this.#dev)
   }
@@ -292,7 +292,14 @@ export class Volume {
         core.kill(new HoldfastError('ErrClosed', `volume ${JSON.stringify(this.name)} is closed`, { hint: 'open it again' }))
       }
     }
-    await this.#session.release()
+    await this.#release()
+  }
+
+  /** @type {Promise<void> | null} */
+  #released = null
+
+  #release() {
+    return (this.#released ??= Promise.resolve(this.#session.release()))
   }
 
   async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
