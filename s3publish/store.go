@@ -11,7 +11,7 @@ import "context"
 // Package storetest holds the contract as tests.
 type ObjectStore interface {
 	// Get reads n bytes from offset off, or up to the end if the object ends before; never more than n.
-	// With n < 0 it reads to the end. ErrNotFound: there is no such object. ErrRange: off is at or past
+	// With n < 0 it reads to the end; n is not 0. ErrNotFound: there is no such object. ErrRange: off is at or past
 	// the end (and not 0 with n < 0). The caller may keep and change Object.Data.
 	Get(ctx context.Context, key string, off, n int64) (Object, error)
 
