@@ -6,7 +6,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws")
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
 
 // provider makes the SDK's form of credentials, and remembers the secrets so that no error text shows them.
 type provider struct {
