@@ -8,7 +8,7 @@ import { startPhp } from './php.mjs'
 
 const ROUNDS = 7
 const { php, run } = await startPhp()
-const volume = await open('bench', { storage: memory() })
+const volume = await open('bench', { storage: memory(), durability: process.env.DURABILITY === 'manual' ? 'manual' : 'fsync' })
 /** @type {any} */
 let FS
 await php.mount('/hf', async (p, fs, mountpoint) => {

@@ -1,12 +1,14 @@
 /** A volume mounted in php-wasm's file system object, used through that object. */
 
-import test from 'node:test'
+import test, { after } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, memory } from 'holdfast'
 import { mountEmscripten, createFsType } from 'holdfast/emscripten'
-import { startPhp } from './php.mjs'
+import { startPhp, stopPhp } from './php.mjs'
 import { random } from './random.mjs'
 import { arrayStorage, quota } from './storages.mjs'
+
+after(stopPhp)
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9)
 const ESTALE = 72, ENOENT = 44, ENOSPC = 51, EIO = 29 // as WASI numbers them

@@ -1,6 +1,5 @@
 /** php-wasm for tests. */
 
-import { after } from 'node:test'
 import { PHP } from '@php-wasm/universal'
 import { loadNodeRuntime } from '@php-wasm/node'
 
@@ -8,14 +7,14 @@ let processId = 0
 /** @type {PHP[]} */
 const started = []
 
-after(() => {
-  // A runtime keeps Node from ending.
+/** Ends the runtimes: they keep Node from ending. */
+export function stopPhp() {
   for (const php of started) {
     try {
       php.exit()
     } catch {}
   }
-})
+}
 
 /**
  * @param {import('@php-wasm/universal').SupportedPHPVersion} [version]

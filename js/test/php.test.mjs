@@ -1,11 +1,13 @@
 /** Real PHP and SQLite on a mounted volume. */
 
-import test from 'node:test'
+import test, { after } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, memory } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
-import { startPhp } from './php.mjs'
+import { startPhp, stopPhp } from './php.mjs'
 import { arrayStorage, quota } from './storages.mjs'
+
+after(stopPhp)
 
 const db = (/** @type {string} */ file) => `$db = new PDO('sqlite:${file}'); $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);`
 const count = (/** @type {string} */ file) => `${db(file)} echo $db->query('select count(*) from t')->fetchColumn(), ' ', $db->query('pragma integrity_check')->fetchColumn();`
@@ -129,7 +131,9 @@ test('SQLite hears of a full disk, and goes on when there is room again', async 
   const again = await open('v', { storage: arrayStorage(storage) })
   const other = await startPhp()
   await other.php.mount('/data', holdfastMount(again))
-  assert.equal(await other.run(`${db('/data/x.db')} echo implode(',', $db->query('select v from t order by v')->fetchAll(PDO::FETCH_COLUMN));`), '1,3')
+  // Of the row whose commit failed nobody knows, as on a disk that fails at that moment (opfs/COMMIT.md); the others are certain.
+  assert.match(await other.run(`${db('/data/x.db')} echo implode(',', $db->query('select v from t order by v')->fetchAll(PDO::FETCH_COLUMN));`), /^1,(2,)?3$/)
+  assert.match(await other.run(count('/data/x.db')), /ok$/)
   await again.close()
 })
 
