@@ -1,8 +1,8 @@
 // The dedicated worker: it holds the volume, runs PHP on it, and answers the page over Comlink.
 //
-// The guestbook commits once per request that changed something, before the page hears that it worked; SQLite's own
-// syncs within a request then need not reach the disk. That is durability 'manual'. With the default, 'fsync', each of the five
-// syncs of a transaction would be a commit, and the time line would show five points for one signature.
+// The guestbook commits once per request that changed something, before the page hears that it worked: durability 'manual'.
+// With the default, 'fsync', a commit may fall inside a request, between the database and the line that the guestbook
+// writes beside it, and the time line would show a point that no visitor has seen.
 
 import { HoldfastError, open as openVolume, opfs, s3 } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
