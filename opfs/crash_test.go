@@ -8,11 +8,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/opfs/crashtest"
 )
 
 // newRand takes its seed from HOLDFAST_SEED, or from the clock, and prints it.
@@ -23,81 +26,6 @@ func newRand(t *testing.T) *rand.Rand {
 	}
 	t.Logf("run again with HOLDFAST_SEED=%d go test -run '^%s$'", seed, t.Name())
 	return rand.New(rand.NewPCG(seed, 2))
-}
-
-var errPower = errors.New("power lost")
-
-type unflushed struct {
-	off  int64
-	data []byte
-}
-
-// crashFile is a file that can lose power, which no real one can be told to do: at a chosen operation everything fails, and
-// what remains is what was flushed and a random part of the rest, torn at sectors.
-type crashFile struct {
-	MemFile
-	durable []byte
-	rest    []unflushed
-	ops     int // until the power fails, counted down; negative is never
-	dead    bool
-}
-
-const sector = 512
-
-func (c *crashFile) op() error {
-	if c.dead || c.ops == 0 {
-		c.dead = true
-		return errPower
-	}
-	if c.ops > 0 {
-		c.ops--
-	}
-	return nil
-}
-
-func (c *crashFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := c.op(); err != nil {
-		if c.ops == 0 && len(c.rest) < 1000 { // the write during which the power fails may have reached the disk in part
-			c.rest = append(c.rest, unflushed{off, bytes.Clone(p)})
-		}
-		return 0, err
-	}
-	c.rest = append(c.rest, unflushed{off, bytes.Clone(p)})
-	return c.MemFile.WriteAt(p, off)
-}
-
-func (c *crashFile) Flush() error {
-	if err := c.op(); err != nil {
-		return err
-	}
-	c.durable, c.rest = bytes.Clone(c.b), nil
-	return nil
-}
-
-// after returns the file as the next start finds it: after a power cut, or after the mere death of the program, which leaves in a cache
-// what was written, to be lost in a power cut later.
-func (c *crashFile) after(r *rand.Rand) *crashFile {
-	n := &crashFile{ops: -1}
-	n.b = bytes.Clone(c.durable)
-	cached := r.IntN(2) == 0
-	mode := r.IntN(4) // sometimes all of it, sometimes nothing
-	for _, w := range c.rest {
-		for at := 0; at < len(w.data); {
-			size := min(len(w.data)-at, sector-int((w.off+int64(at))%sector))
-			if mode == 0 || mode > 1 && r.IntN(2) == 0 {
-				part := unflushed{w.off + int64(at), w.data[at : at+size]}
-				_, _ = n.MemFile.WriteAt(part.data, part.off)
-				if cached {
-					n.rest = append(n.rest, part)
-				}
-			}
-			at += size
-		}
-	}
-	if n.durable = c.durable; !cached {
-		n.durable = bytes.Clone(n.b)
-	}
-	return n
 }
 
 // dump lists everything that a state of the filesystem shows.
@@ -160,19 +88,22 @@ func work(t *testing.T, r *rand.Rand, f *memfs.FS) {
 	}
 }
 
-// After power fails at any operation, the volume opens at the last acknowledged commit or at the one that was being written,
-// whole; and a second failure during recovery changes nothing about that.
-func TestPowerFailsAtAnyOperation(t *testing.T) {
-	r := newRand(t)
-	file := &crashFile{ops: -1}
+// acked is a commit, and how many operations of the file it took until it was acknowledged.
+type acked struct {
+	ops   int
+	state string
+}
+
+// history runs a random workload and returns what was acknowledged when.
+func history(t *testing.T, r *rand.Rand, file *crashtest.File, commits int) []acked {
+	t.Helper()
 	s, err := Open(file, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	acknowledged := dump(t, s.FS())
-	states := 0
-	for range 400 {
-		for range r.IntN(4) {
+	acks := []acked{{file.Ops(), dump(t, s.FS())}}
+	for range commits {
+		for range 1 + r.IntN(3) {
 			work(t, r, s.FS())
 		}
 		if r.IntN(5) == 0 {
@@ -181,40 +112,106 @@ func TestPowerFailsAtAnyOperation(t *testing.T) {
 			}
 			work(t, r, s.FS())
 		}
-		file.ops = r.IntN(4)
-		if r.IntN(3) == 0 {
-			file.ops = -1
-		}
-		attempted := dump(t, s.FS())
-		if _, err := s.Commit(""); err == nil {
-			acknowledged = attempted
-		} else if !errors.Is(err, errPower) || !errors.Is(err, ErrIO) {
+		if _, err := s.Commit(""); err != nil {
 			t.Fatal(err)
 		}
-		if r.IntN(4) > 0 && !file.dead {
-			continue
-		}
-		states++
-		file = file.after(r)
-		for file.ops = r.IntN(4); ; { // recovery, which may be cut short too
-			if s, err = Open(file, Options{}); err == nil {
-				break
+		acks = append(acks, acked{file.Ops(), dump(t, s.FS())})
+	}
+	return acks
+}
+
+// mustBe opens a file that was left by a crash after n operations, and checks that it holds the last acknowledged commit or the one after it.
+func mustBe(t *testing.T, file *crashtest.File, acks []acked, n int) {
+	t.Helper()
+	k := 0
+	for k+1 < len(acks) && acks[k+1].ops <= n {
+		k++
+	}
+	s, err := Open(file, Options{})
+	if err != nil {
+		t.Fatalf("crash at operation %d: %v", n, err)
+	}
+	got := dump(t, s.FS())
+	if n < acks[0].ops && strings.Count(got, "\n") == 1 {
+		return // the volume was not acknowledged yet: an empty one is right
+	}
+	if got != acks[k].state && (k+1 == len(acks) || got != acks[k+1].state) {
+		t.Fatalf("crash at operation %d: neither commit %d nor the next", n, k)
+	}
+	if err := s.FS().Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// crashStates is how many states TestPowerFailsAtEveryOperation looks at: HOLDFAST_CRASH_STATES, or enough for every run.
+func crashStates() int {
+	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_CRASH_STATES")); err == nil {
+		return n
+	}
+	if testing.Short() || runtime.GOOS == "js" {
+		return 1000
+	}
+	return 20000
+}
+
+// Wherever power fails, at every operation of a workload, in recovery again, or after the program merely died before: the volume opens at the last
+// acknowledged commit or at the one that was being written, whole.
+func TestPowerFailsAtEveryOperation(t *testing.T) {
+	r := newRand(t)
+	states := 0
+	for states < crashStates() {
+		file := crashtest.New(nil)
+		acks := history(t, r, file, 40)
+		for n := range file.Ops() + 1 {
+			mustBe(t, file.CrashAt(n, r), acks, n)
+			mustBe(t, file.CrashAt(n, r), acks, n)
+			// The second start crashes at each of its own operations.
+			for _, left := range []*crashtest.File{file.CrashAt(n, r), file.KillAt(n)} {
+				if _, err := Open(left, Options{}); err != nil {
+					t.Fatalf("crash at operation %d: %v", n, err)
+				}
+				for m := range left.Ops() + 1 {
+					mustBe(t, left.CrashAt(m, r), acks, n)
+					states++
+				}
 			}
-			if !errors.Is(err, errPower) {
-				t.Fatalf("after a crash: %v", err)
-			}
-			file = file.after(r)
-			file.ops = -1
-		}
-		file.ops = -1
-		got := dump(t, s.FS())
-		if got != acknowledged && got != attempted {
-			t.Fatal("the volume opened at neither the last acknowledged commit nor the attempted one")
-		}
-		acknowledged = got
-		if err := s.FS().Check(); err != nil {
-			t.Fatal(err)
+			states += 2
 		}
 	}
 	t.Logf("%d crash states", states)
+}
+
+// When any one operation fails, or writes short, the commit says so, nothing is lost, and the next one succeeds.
+func TestAnyOperationFailsOnce(t *testing.T) {
+	r := newRand(t)
+	for _, short := range []bool{false, true} {
+		for n := 5; n < 80; n++ {
+			file := crashtest.New(nil)
+			s := open(t, file, Options{})
+			file.FailAt, file.Short = n, short
+			for range 30 {
+				work(t, r, s.FS())
+				before := file.Ops()
+				_, err := s.Commit("")
+				if err == nil && before < n && n <= file.Ops() {
+					// Only the superblock may fail unnoticed: it is not part of what was promised.
+					if file.Ops()-before < 3 {
+						t.Fatalf("operation %d failed and the commit did not say so", n)
+					}
+				}
+				if err != nil {
+					if !errors.Is(err, ErrIO) && !errors.Is(err, ErrQuota) {
+						t.Fatal(err)
+					}
+					if _, err := s.Commit(""); err != nil {
+						t.Fatalf("after operation %d failed once: %v", n, err)
+					}
+				}
+				want := dump(t, s.FS())
+				if got := dump(t, open(t, crashtest.New(file.Bytes()), Options{}).FS()); got != want {
+					t.Fatalf("after operation %d failed once, the file holds something else", n)
+				}
+			}
+		}
+	}
 }

@@ -36,23 +36,24 @@ func Open(f File, o Options) (*Store, error) {
 	return s, nil
 }
 
-// create writes both superblocks. The volume is acknowledged only when they are flushed, so a file that is
-// shorter than both was never acknowledged.
+// create writes both superblocks, the first of which is durable before the file is as long as both: so a file that is shorter was never
+// acknowledged, and one that is not has a superblock, wherever creation was cut short.
 func (s *Store) create() error {
 	s.super = superblock{generation: 2, created: s.o.Now()}
 	_, _ = rand.Read(s.super.uuid[:]) // never fails
 	s.super.uuid[6] = s.super.uuid[6]&0x0f | 0x40
 	s.super.uuid[8] = s.super.uuid[8]&0x3f | 0x80
-	b := make([]byte, logStart)
-	copy(b, s.super.encode())
 	first := s.super
 	first.generation = 1
-	copy(b[slotSize:], first.encode())
-	if err := writeAll(s.f, "create", b, 0); err != nil {
-		return err
-	}
-	if err := s.f.Flush(); err != nil {
-		return failed("create", -1, err)
+	for slot, sb := range []*superblock{&s.super, &first} {
+		b := make([]byte, slotSize)
+		copy(b, sb.encode())
+		if err := writeAll(s.f, "create", b, int64(slot)*slotSize); err != nil {
+			return err
+		}
+		if err := s.f.Flush(); err != nil {
+			return failed("create", -1, err)
+		}
 	}
 	s.fs = memfs.New(memfs.Options{Now: s.o.Now, Created: s.super.created, Reader: s})
 	return nil
