@@ -51,7 +51,8 @@ async function doing(what, work) {
     say((await work()) ?? '')
   } catch (error) {
     say('')
-    if (error.code === 'ErrLocked' || error.code === 'ErrClosed') showTrouble(error)
+    if (error.code === 'ErrAborted') say('Cancelled. Nothing has changed here.')
+    else if (error.code === 'ErrLocked' || error.code === 'ErrClosed') showTrouble(error)
     else showProblem(error)
   } finally {
     busy = false

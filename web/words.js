@@ -13,7 +13,6 @@ const sentences = {
   ErrNoBucket: ['The bucket does not exist on the S3 server.', 'Restart the demo, which makes it, and reload this page.'],
   ErrNotFound: ['There is no published guestbook on the S3 server yet.', 'Publish one first.'],
   ErrClock: ["This computer's clock differs too much from the S3 server's.", 'Set the clock, then try again.'],
-  ErrAborted: ['Cancelled.', 'Nothing has changed here. What had already arrived is used the next time.'],
   ErrInput: [null, ''],
 }
 

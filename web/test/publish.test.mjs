@@ -88,7 +88,8 @@ test('publishing can be cancelled, changes nothing then, and works the next time
   await arrived
   await ada.screenshot('publishing')
   await ada.press('Cancel')
-  assert.match(await ada.problem(), /Cancelled/)
+  await ada.status('Cancelled')
+  await ada.settled()
   await ada.context.unroute(/\/packs\//)
   await ada.press('Publish')
   await ada.page.waitForSelector('#published:not([hidden])')
