@@ -1,11 +1,13 @@
 /** How many flushes a transaction of SQLite costs, with real PHP: promised is one, in every mode with a rollback journal. */
 
 import assert from 'node:assert/strict'
-import test from 'node:test'
+import test, { after } from 'node:test'
 import { open } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
 import { arrayStorage } from './storages.mjs'
-import { startPhp } from './php.mjs'
+import { startPhp, stopPhp } from './php.mjs'
+
+after(stopPhp)
 
 const ROWS = 40
 
