@@ -121,7 +121,7 @@ func history(t *testing.T, r *rand.Rand, file *crashtest.File, commits int) []ac
 }
 
 // mustBe opens a file that was left by a crash after n operations, and checks that it holds the last acknowledged commit or the one after it.
-func mustBe(t *testing.T, file *crashtest.File, acks []acked, n int) {
+func mustBe(t *testing.T, r *rand.Rand, file *crashtest.File, acks []acked, n int) {
 	t.Helper()
 	k := 0
 	for k+1 < len(acks) && acks[k+1].ops <= n {
@@ -140,6 +140,17 @@ func mustBe(t *testing.T, file *crashtest.File, acks []acked, n int) {
 	}
 	if err := s.FS().Check(); err != nil {
 		t.Fatal(err)
+	}
+	if r.IntN(8) > 0 {
+		return
+	}
+	// Life goes on.
+	work(t, r, s.FS())
+	if _, err := s.Commit(""); err != nil {
+		t.Fatal(err)
+	}
+	if got := dump(t, open(t, crashtest.New(file.Bytes()), Options{}).FS()); got != dump(t, s.FS()) {
+		t.Fatalf("crash at operation %d: the next commit was lost", n)
 	}
 }
 
@@ -163,15 +174,15 @@ func TestPowerFailsAtEveryOperation(t *testing.T) {
 		file := crashtest.New(nil)
 		acks := history(t, r, file, 40)
 		for n := range file.Ops() + 1 {
-			mustBe(t, file.CrashAt(n, r), acks, n)
-			mustBe(t, file.CrashAt(n, r), acks, n)
+			mustBe(t, r, file.CrashAt(n, r), acks, n)
+			mustBe(t, r, file.CrashAt(n, r), acks, n)
 			// The second start crashes at each of its own operations.
 			for _, left := range []*crashtest.File{file.CrashAt(n, r), file.KillAt(n)} {
 				if _, err := Open(left, Options{}); err != nil {
 					t.Fatalf("crash at operation %d: %v", n, err)
 				}
 				for m := range left.Ops() + 1 {
-					mustBe(t, left.CrashAt(m, r), acks, n)
+					mustBe(t, r, left.CrashAt(m, r), acks, n)
 					states++
 				}
 			}
