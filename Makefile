@@ -62,7 +62,7 @@ test-go:
 
 # -count=1: what the programs run in (Node, Chromium) is not part of Go's cache key.
 test-wasm-node:
-	$(WASM) go test -count=1 -exec "node $(ROOT)/tests/nodeexec/nodeexec.mjs" $(WASM_TESTED)
+	$(WASM) go test -count=1 -exec "node $(ROOT)/tests/nodeexec/nodeexec.mjs" $(WASM_TESTED) ./wasm/...
 
 test-chromium: build/browserexec
 	$(WASM) go test -count=1 -exec "$(ROOT)/build/browserexec" $(CHROMIUM_TESTED)
