@@ -1,0 +1,199 @@
+//go:build js
+
+package jsstore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall/js"
+
+	"github.com/hack-pad/safejs"
+
+	"github.com/holdfast-fs/holdfast/s3publish"
+	"github.com/holdfast-fs/holdfast/wasm/promise"
+)
+
+var uint8Array = js.Global().Get("Uint8Array")
+
+// Store is an object store that JavaScript implements:
+//
+//	get(key, { offset, length, signal }) → Promise<{ data: Uint8Array, etag: string }>     length is absent for "to the end"
+//	put(key, data: Uint8Array, { ifMatch, ifNoneMatch, sha256 /* hex */, signal }) → Promise<{ etag: string }>
+//	list(prefix, { signal }) → Promise<string[]>
+//	delete(key, { signal }) → Promise<void>
+//
+// Rejections are errors whose code is the name of a sentinel of s3publish (see s3publish.Code), and may have a hint. Errors
+// of this store wrap the *promise.Rejection, so that the JavaScript error can become the cause of another.
+type Store struct{ v js.Value }
+
+var _ s3publish.ObjectStore = Store{}
+
+// New fails with ErrInvalid when v is no such object.
+func New(v js.Value) (Store, error) {
+	if t := v.Type(); t != js.TypeObject && t != js.TypeFunction {
+		return Store{}, invalid("an object store is an object")
+	}
+	for _, m := range []string{"get", "put", "list", "delete"} {
+		if f, err := safejs.Safe(v).Get(m); err != nil || f.Type() != safejs.TypeFunction {
+			return Store{}, invalid("an object store has a method " + m)
+		}
+	}
+	return Store{v}, nil
+}
+
+func invalid(text string) error {
+	return &s3publish.Error{Op: "configure", Err: fmt.Errorf("%w: %s", s3publish.ErrInvalid, text)}
+}
+
+// call calls a method and waits for its promise. options gets the signal.
+func (s Store) call(ctx context.Context, op, key string, options map[string]any, args ...any) (js.Value, error) {
+	if ctx.Err() != nil {
+		return js.Undefined(), failure(ctx, op, key, ctx.Err())
+	}
+	signal, stop := promise.AbortSignal(ctx)
+	defer stop()
+	options["signal"] = signal
+	v, err := promise.Try(func() js.Value { return s.v.Call(op, append(append([]any{key}, args...), options)...) })
+	if err == nil {
+		v, err = promise.Await(ctx, v)
+	}
+	if err != nil {
+		return v, failure(ctx, op, key, err)
+	}
+	return v, nil
+}
+
+// Get implements s3publish.ObjectStore.
+func (s Store) Get(ctx context.Context, key string, off, n int64) (s3publish.Object, error) {
+	options := map[string]any{"offset": float64(off)}
+	if n >= 0 {
+		options["length"] = float64(n)
+	}
+	v, err := s.call(ctx, "get", key, options)
+	if err != nil {
+		return s3publish.Object{}, err
+	}
+	data, etag := property(v, "data"), property(v, "etag")
+	if data.Type() != js.TypeObject || !data.InstanceOf(uint8Array) {
+		return s3publish.Object{}, failure(ctx, "get", key, errors.New("the store did not answer with a Uint8Array"))
+	}
+	size := int64(data.Get("byteLength").Int())
+	if n >= 0 && size > n {
+		return s3publish.Object{}, &s3publish.Error{Op: "get", Key: key, Err: fmt.Errorf("%w: the store sent %d bytes for %d", s3publish.ErrCorrupt, size, n)}
+	}
+	o := s3publish.Object{Data: make([]byte, size)}
+	js.CopyBytesToGo(o.Data, data)
+	if etag.Type() == js.TypeString {
+		o.ETag = etag.String()
+	}
+	return o, nil
+}
+
+// Put implements s3publish.ObjectStore. JavaScript gets a copy of data, since Go's memory may move under it.
+func (s Store) Put(ctx context.Context, key string, data []byte, o s3publish.PutOptions) (string, error) {
+	options := map[string]any{}
+	if o.IfMatch != "" {
+		options["ifMatch"] = o.IfMatch
+	}
+	if o.IfNoneMatch {
+		options["ifNoneMatch"] = true
+	}
+	if o.SHA256 != nil {
+		options["sha256"] = hex.EncodeToString(o.SHA256[:])
+	}
+	array, err := promise.Try(func() js.Value { return uint8Array.New(len(data)) })
+	if err != nil {
+		return "", failure(ctx, "put", key, err)
+	}
+	js.CopyBytesToJS(array, data)
+	v, err := s.call(ctx, "put", key, options, array)
+	if err != nil {
+		return "", err
+	}
+	if etag := property(v, "etag"); etag.Type() == js.TypeString {
+		return etag.String(), nil
+	}
+	return "", nil
+}
+
+// List implements s3publish.ObjectStore.
+func (s Store) List(ctx context.Context, prefix string) ([]string, error) {
+	v, err := s.call(ctx, "list", prefix, map[string]any{})
+	if err != nil {
+		return nil, err
+	}
+	if !js.Global().Get("Array").Call("isArray", v).Bool() {
+		return nil, failure(ctx, "list", prefix, errors.New("the store did not answer with an array"))
+	}
+	keys := make([]string, 0, v.Length())
+	for i := range v.Length() {
+		k := v.Index(i)
+		if k.Type() != js.TypeString {
+			return nil, failure(ctx, "list", prefix, errors.New("the store answered with a key that is no string"))
+		}
+		keys = append(keys, k.String())
+	}
+	return keys, nil
+}
+
+// Delete implements s3publish.ObjectStore.
+func (s Store) Delete(ctx context.Context, key string) error {
+	_, err := s.call(ctx, "delete", key, map[string]any{})
+	return err
+}
+
+func property(v js.Value, name string) js.Value {
+	if v.Type() != js.TypeObject {
+		return js.Undefined()
+	}
+	p, err := promise.Try(func() js.Value { return v.Get(name) })
+	if err != nil {
+		return js.Undefined()
+	}
+	return p
+}
+
+// failure makes an error of this package's kind.
+func failure(ctx context.Context, op, key string, err error) error {
+	e := &s3publish.Error{Op: op, Key: key}
+	if ctx.Err() != nil {
+		e.Err = fmt.Errorf("%w: %w", s3publish.ErrAborted, context.Cause(ctx))
+		return e
+	}
+	var r *promise.Rejection
+	if !errors.As(err, &r) {
+		e.Err = err
+		return e
+	}
+	e.Hint = r.Text("hint")
+	sentinel := s3publish.FromCode(r.Text("code"))
+	if sentinel == nil && r.Text("name") == "AbortError" {
+		sentinel = s3publish.ErrAborted
+	}
+	if sentinel == nil {
+		e.Err = r
+		return e
+	}
+	// An error that comes from Go on the other side says these things already.
+	text := strings.TrimPrefix(r.Error(), (&s3publish.Error{Op: op, Key: key, Err: sentinel}).Error())
+	text = strings.TrimPrefix(text, ": ")
+	if text == "" || text == sentinel.Error() {
+		e.Err = &remote{sentinel, r, sentinel.Error()}
+	} else {
+		e.Err = &remote{sentinel, r, sentinel.Error() + ": " + text}
+	}
+	return e
+}
+
+// remote is a sentinel that JavaScript named, with the JavaScript error behind it.
+type remote struct {
+	sentinel error
+	reason   *promise.Rejection
+	text     string
+}
+
+func (e *remote) Error() string   { return e.text }
+func (e *remote) Unwrap() []error { return []error{e.sentinel, e.reason} }
