@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall/js"
 
-	"github.com/hack-pad/safejs"
-
 	"github.com/holdfast-fs/holdfast/s3publish"
 	"github.com/holdfast-fs/holdfast/wasm/promise"
 )
@@ -33,11 +31,11 @@ var _ s3publish.ObjectStore = Store{}
 
 // New fails with ErrInvalid when v is no such object.
 func New(v js.Value) (Store, error) {
-	if t := v.Type(); t != js.TypeObject && t != js.TypeFunction {
+	if v.Type() != js.TypeObject {
 		return Store{}, invalid("an object store is an object")
 	}
 	for _, m := range []string{"get", "put", "list", "delete"} {
-		if f, err := safejs.Safe(v).Get(m); err != nil || f.Type() != safejs.TypeFunction {
+		if property(v, m).Type() != js.TypeFunction {
 			return Store{}, invalid("an object store has a method " + m)
 		}
 	}
@@ -80,7 +78,11 @@ func (s Store) Get(ctx context.Context, key string, off, n int64) (s3publish.Obj
 	if data.Type() != js.TypeObject || !data.InstanceOf(uint8Array) {
 		return s3publish.Object{}, failure(ctx, "get", key, errors.New("the store did not answer with a Uint8Array"))
 	}
-	size := int64(data.Get("byteLength").Int())
+	length := property(data, "byteLength")
+	if length.Type() != js.TypeNumber {
+		return s3publish.Object{}, failure(ctx, "get", key, errors.New("the store did not answer with a Uint8Array"))
+	}
+	size := int64(length.Int())
 	if n >= 0 && size > n {
 		return s3publish.Object{}, &s3publish.Error{Op: "get", Key: key, Err: fmt.Errorf("%w: the store sent %d bytes for %d", s3publish.ErrCorrupt, size, n)}
 	}
@@ -149,7 +151,7 @@ func property(v js.Value, name string) js.Value {
 	if v.Type() != js.TypeObject {
 		return js.Undefined()
 	}
-	p, err := promise.Try(func() js.Value { return v.Get(name) })
+	p, err := promise.Get(v, name)
 	if err != nil {
 		return js.Undefined()
 	}

@@ -165,7 +165,7 @@ func TestWhatJavaScriptThrowsIsMapped(t *testing.T) {
 	}
 	for _, get := range []string{
 		`return Promise.reject()`, `return Promise.reject(null)`, `return Promise.reject(5)`, `return Promise.reject('text')`, `throw undefined`, `return Promise.reject(Symbol())`,
-		`return Promise.resolve()`, `return Promise.resolve({})`, `return Promise.resolve({ data: 'text' })`, `return Promise.resolve({ data: [1] })`,
+		`return Promise.resolve()`, `return Promise.resolve({})`, `return Promise.resolve({ data: 'text' })`, `return Promise.resolve({ data: [1] })`, `return Promise.resolve({ data: Object.create(Uint8Array.prototype) })`,
 		`return Promise.resolve({ get data() { throw new Error('x') } })`, `return { get then() { throw new Error('x') } }`, `return 5`, `return null`,
 	} {
 		_, err := open(t, object(get)).Get(t.Context(), "k", 0, -1)

@@ -29,7 +29,7 @@ func (r *Rejection) Text(property string) string {
 	if t := r.Reason.Type(); t != js.TypeObject && t != js.TypeFunction {
 		return ""
 	}
-	v, err := Try(func() js.Value { return r.Reason.Get(property) })
+	v, err := Get(r.Reason, property)
 	if err != nil || v.Type() != js.TypeString {
 		return ""
 	}
@@ -53,6 +53,14 @@ func Try(f func() js.Value) (v js.Value, err error) {
 	return f(), nil
 }
 
+var reflect = js.Global().Get("Reflect")
+
+// Get reads a property of an object that is not ours. A getter that throws ends the whole Go program when it is called by
+// Value.Get, which is not guarded as Value.Call is (wasm_exec.js, valueGet).
+func Get(v js.Value, property string) (js.Value, error) {
+	return Try(func() js.Value { return reflect.Call("get", v, property) })
+}
+
 // Await waits for a promise; a value that is none is returned as it is. A rejection is a *Rejection. When the context
 // is done first, its cause is returned and the promise is left to itself.
 //
@@ -61,7 +69,7 @@ func Await(ctx context.Context, v js.Value) (js.Value, error) {
 	if v.Type() != js.TypeObject {
 		return v, nil
 	}
-	then, err := Try(func() js.Value { return v.Get("then") })
+	then, err := Get(v, "then")
 	if err != nil {
 		return js.Undefined(), err
 	}
