@@ -90,6 +90,7 @@ export class Core {
       // Called by timers and callbacks, where nobody could catch it; ondeath tells those who wait.
       try {
         if (!this.dead) resume.call(go)
+        else this.#stopTimers()
       } catch (err) {
         if (err !== this.dead) throw err
       }
@@ -133,6 +134,10 @@ export class Core {
       if (this.dead) throw this.dead
       throwIfAborted(signal)
       const functions = this.#go.scope.holdfast
+      let id = 0
+      const abort = () => {
+        if (!this.dead) functions.cancel(id)
+      }
       const end = () => {
         signal?.removeEventListener('abort', abort)
         this.#pending.delete(fail)
@@ -141,19 +146,18 @@ export class Core {
         end()
         reject(err)
       }
-      const settle = (/** @type {string} */ error, /** @type {string} */ result) => {
-        if (error) return fail(remoteError(error, signal?.aborted ? signal.reason : this.#takeCause()))
-        end()
-        resolve(JSON.parse(result))
-      }
-      // Not from within Go, where the caller's own calls and exceptions would end up in the middle of another.
+      // Go calls these, the first of them perhaps before the call below returns. What the caller does then, its exceptions
+      // too, must not happen inside of Go: hence the microtasks.
+      const settle = (/** @type {string} */ error, /** @type {string} */ result, /** @type {unknown} */ cause) =>
+        queueMicrotask(() => {
+          if (error) return fail(remoteError(error, signal?.aborted ? signal.reason : (cause ?? undefined)))
+          end()
+          resolve(JSON.parse(result))
+        })
       const progress = (/** @type {string} */ json) => queueMicrotask(() => onProgress?.(JSON.parse(json)))
-      const id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle)
-      const abort = () => {
-        if (!this.dead) functions.cancel(id)
-      }
       this.#pending.add(fail)
       signal?.addEventListener('abort', abort, { once: true })
+      id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle)
     })
   }
 
@@ -348,8 +352,16 @@ export class Core {
     this.x = new Proxy({}, { get: () => refuse })
     this.#scratch = 0
     this.#setViews(new ArrayBuffer(abi.SIZE))
+    this.#stopTimers()
     for (const fail of [...this.#pending]) fail(err)
     this.ondeath(err)
+  }
+
+  /** A timer of a dead program would call it for ever: the loader waits for it to take note. */
+  #stopTimers() {
+    const timers = this.#go.go._scheduledTimeouts
+    for (const timer of timers.values()) clearTimeout(timer)
+    timers.clear()
   }
 
   /** @param {number} code */

@@ -48,7 +48,8 @@ async function compileBytes(source) {
 /** @param {string} address */
 async function fetchModule(address) {
   if (address.startsWith('file:')) {
-    const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ 'node:fs/promises')
+    const node = 'node:fs/promises' // not as a literal, which bundlers for browsers would look for
+    const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ node)
     return WebAssembly.compile(await readFile(new URL(address)))
   }
   return compileResponse(await fetch(address))

@@ -1,0 +1,186 @@
+/** Publishing and pulling over an object store in memory. */
+
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import { open, memory, s3 } from 'holdfast'
+import { failure, memoryStore } from './object-store.mjs'
+import { arrayStorage } from './storages.mjs'
+
+/** @param {import('node:test').TestContext} t @param {string} [name] */
+async function volumeOf(t, name = 'site') {
+  const volume = await open(name, { storage: memory() })
+  t.after(() => volume.close())
+  return volume
+}
+
+/** @param {any} fs @param {string} [dir] @returns {string[]} */
+function tree(fs, dir = '') {
+  return fs.readdirSync(dir || '/').flatMap((/** @type {string} */ name) => {
+    const p = `${dir}/${name}`
+    const s = fs.lstatSync(p, { bigint: true })
+    const content = s.isFile() ? fs.readFileSync(p, 'latin1') : s.isSymbolicLink() ? fs.readlinkSync(p) : ''
+    return [[p, s.mode, s.nlink, s.uid, s.gid, s.size, s.mtimeNs, content].join(' '), ...(s.isDirectory() ? tree(fs, p) : [])]
+  })
+}
+
+/** @param {any} fs */
+function fill(fs) {
+  fs.mkdirSync('/d/e', { recursive: true })
+  for (let i = 0; i < 40; i++) fs.writeFileSync(`/d/f${i}`, Buffer.alloc(5000 + i * 999, `content ${i} `))
+  fs.symlinkSync('f1', '/d/l')
+  fs.linkSync('/d/f1', '/d/e/hard')
+  fs.chmodSync('/d/f2', 0o600)
+}
+
+test('what is published in one place is pulled in another, every byte, mode, time and link', async (t) => {
+  const store = memoryStore()
+  const [a, b] = [await volumeOf(t), await volumeOf(t)]
+  fill(a.fs)
+  /** @type {import('../volume.js').Progress[]} */
+  const seen = []
+  const done = await a.publish(store, { label: 'one', onProgress: (p) => seen.push(p) })
+  assert.match(done.id, /^[0-9a-f]{64}$/)
+  assert.equal(done.label, 'one')
+  assert.ok(seen.length > 2 && seen.at(-1)?.phase === 'done' && seen.at(-1)?.bytesDone === seen.at(-1)?.bytesTotal)
+  b.fs.writeFileSync('/left-over', 'x')
+  const fd = b.fs.openSync('/left-over')
+  const { epoch } = b
+  const info = await b.pull(store)
+  assert.equal(info.id, done.id)
+  assert.equal(b.epoch, epoch + 1)
+  assert.deepEqual(tree(b.fs), tree(a.fs))
+  assert.throws(() => b.fs.fstatSync(fd), { code: 'ESTALE' })
+  // And on from there, the other way round.
+  b.fs.appendFileSync('/d/f3', 'from b')
+  const next = await b.publish(store)
+  assert.equal(next.parentId, done.id)
+  await a.pull(store)
+  assert.deepEqual(tree(a.fs), tree(b.fs))
+  await a.pull(store, { snapshot: done })
+  assert.equal(a.fs.readFileSync('/d/f3').includes('from b'), false)
+})
+
+test('a second publish sends what changed, in at most three objects; one without a change sends nothing', async (t) => {
+  const store = memoryStore()
+  const volume = await volumeOf(t)
+  fill(volume.fs)
+  await volume.publish(store)
+  const first = store.takeLog().reduce((n, [, , bytes]) => n + bytes, 0)
+  const fd = volume.fs.openSync('/d/f30', 'r+')
+  volume.fs.writeSync(fd, 'edit', 5000)
+  await volume.publish(store)
+  const puts = store.takeLog()
+  assert.ok(puts.length <= 3, JSON.stringify(puts))
+  assert.ok(puts.reduce((n, [, , bytes]) => n + bytes, 0) < first / 10)
+  const same = await volume.publish(store)
+  assert.equal(same.unchanged, true)
+  assert.deepEqual(store.takeLog(), [])
+})
+
+test('what changes while a publish runs is not part of it', async (t) => {
+  const store = memoryStore()
+  const [a, b] = [await volumeOf(t), await volumeOf(t)]
+  fill(a.fs)
+  const before = tree(a.fs)
+  store.before = () => a.fs.writeFileSync('/d/f1', 'changed meanwhile ' + Math.random())
+  await a.publish(store)
+  store.before = () => {}
+  await b.pull(store)
+  assert.deepEqual(tree(b.fs), before)
+})
+
+test('two that publish from the same base: the second gets ErrConflict with both, and loses nothing', async (t) => {
+  const store = memoryStore()
+  const [a, b] = [await volumeOf(t), await volumeOf(t)]
+  fill(a.fs)
+  const base = await a.publish(store)
+  await b.pull(store)
+  a.fs.writeFileSync('/a', 'a')
+  b.fs.writeFileSync('/b', 'b')
+  const theirs = await a.publish(store)
+  await assert.rejects(b.publish(store), (/** @type {any} */ e) => e.name === 'HoldfastError' && e.code === 'ErrConflict' && e.details.base === base.id && e.details.theirs.id === theirs.id)
+  assert.equal(b.fs.readFileSync('/b', 'utf8'), 'b')
+  await b.publish(store, { overwrite: true })
+  await a.pull(store)
+  assert.equal(a.fs.existsSync('/b'), true)
+  // A volume that never saw what is there does not replace it either.
+  await assert.rejects((await volumeOf(t)).publish(store), { code: 'ErrConflict' })
+})
+
+test('a failed pull leaves the files as they were', async (t) => {
+  const store = memoryStore()
+  const [a, b] = [await volumeOf(t), await volumeOf(t)]
+  fill(a.fs)
+  await a.publish(store)
+  b.fs.writeFileSync('/mine', 'x')
+  const [before, { epoch }] = [tree(b.fs), b]
+  for (const [key, o] of store.objects) {
+    if (!key.startsWith('packs/')) continue
+    const good = o.data
+    o.data = good.slice()
+    o.data[good.length >> 1] ^= 1
+    await assert.rejects(b.pull(store), { code: 'ErrCorrupt' })
+    o.data = good
+  }
+  await assert.rejects(b.pull(store, { name: 'other' }), { code: 'ErrNotFound' })
+  await assert.rejects(b.pull(store, { snapshot: 'ff'.repeat(32) }), { code: 'ErrNotFound' })
+  assert.deepEqual(tree(b.fs), before)
+  assert.equal(b.epoch, epoch)
+})
+
+test('errors of the store arrive with their code and cause, and can be tried again', async (t) => {
+  const store = memoryStore()
+  const volume = await volumeOf(t)
+  fill(volume.fs)
+  for (const code of ['ErrCredentials', 'ErrNoBucket']) {
+    const err = failure(code)
+    store.before = () => {
+      throw err
+    }
+    await assert.rejects(volume.publish(store), (/** @type {any} */ e) => e.code === code && e.cause === err && e.name === 'HoldfastError')
+  }
+  store.before = () => {}
+  await volume.publish(store)
+  await assert.rejects(volume.publish(/** @type {any} */ ({})), { code: 'ErrInvalid' })
+})
+
+test('abort ends a transfer; so does close', async (t) => {
+  const store = memoryStore()
+  const volume = await open('site', { storage: arrayStorage() })
+  t.after(() => volume.close())
+  fill(volume.fs)
+  const stop = new AbortController()
+  // A store that answers only to the signal it was given.
+  store.before = (op, _key, signal) =>
+    op === 'put' && new Promise((_, reject) => signal?.addEventListener('abort', () => reject(failure('ErrAborted'))))
+  const publishing = volume.publish(store, { signal: stop.signal })
+  setTimeout(() => stop.abort(new Error('enough')), 20)
+  await assert.rejects(publishing, (/** @type {any} */ e) => e.code === 'ErrAborted' && e.cause?.message === 'enough')
+  await assert.rejects(volume.publish(store, { signal: stop.signal }), { code: 'ErrAborted' })
+  const closing = volume.publish(store)
+  setTimeout(() => void volume.close(), 20)
+  await assert.rejects(closing, { code: 'ErrAborted' })
+  await volume.close()
+})
+
+test('a mistake in onProgress is not the transfer\'s', async (t) => {
+  const store = memoryStore()
+  const volume = await volumeOf(t)
+  fill(volume.fs)
+  let uncaught = 0
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.on('uncaughtException', () => uncaught++)
+  await volume.publish(store, {
+    onProgress() {
+      throw new Error('mine')
+    },
+  })
+  process.removeAllListeners('uncaughtException')
+  for (const l of listeners) process.on('uncaughtException', l)
+  assert.ok(uncaught > 0)
+})
+
+test('s3() says what is missing before anything is loaded', () => {
+  assert.throws(() => s3(/** @type {any} */ ({ endpoint: 'http://127.0.0.1:1' })), { code: 'ErrInvalid', message: /bucket/ })
+})
