@@ -64,6 +64,7 @@ test('a published site arrives in a fresh profile byte for byte, and one new row
   await openSite(author)
   await author.evaluate(buildSite, seed)
   const original = await treeOf(author)
+  t.diagnostic(`${original.length} files, folders and links are compared`)
 
   const progress = await author.evaluate(async (config) => {
     const steps = []
