@@ -25,7 +25,7 @@ export function sentence({ code, message, hint }) {
 }
 
 function detail(message, hint) {
-  return !hint || message.includes(hint) ? message : `${message} – ${hint}`
+  return !hint || message.includes(hint) ? message : `${message}. ${hint}`
 }
 
 function asSentence(text) {
