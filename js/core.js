@@ -3,6 +3,7 @@
 import * as abi from './abi.js'
 import { HoldfastError, codeOf, errnoOf, textOf, throwIfAborted, E } from './errors.js'
 import { locate, compile } from './module.js'
+import { startProgram } from './program.js'
 
 /**
  * The file of a volume as a storage hands it over. Calls are synchronous and may throw.
@@ -34,8 +35,8 @@ export class Core {
    * @returns {Promise<Core>}
    */
   static async start({ wasm, file }) {
-    const [module, { createGo }] = await Promise.all([compile(locate('core.wasm', wasm)), import('./dist/go.js')])
-    const core = new Core(createGo(), file ?? null)
+    const module = await compile(locate('core.wasm', wasm))
+    const core = new Core(file ?? null)
     await core.#run(module)
     return core
   }
@@ -63,42 +64,24 @@ export class Core {
 
   /** @type {Set<(err: HoldfastError) => void>} Calls that wait for Go. */
   #pending = new Set()
-  #go
+  /** @type {import('./program.js').Program} */ // @ts-ignore set by #run
+  #program
   #file
   #scratch = 0
   /** @type {WebAssembly.Memory} */ // @ts-ignore set by #run
   #memory
 
-  /**
-   * @param {any} go what dist/go.js's createGo returned
-   * @param {VolumeFile | null} file
-   */
-  constructor(go, file) {
-    this.#go = go
+  /** @param {VolumeFile | null} file */
+  constructor(file) {
     this.#file = file
   }
 
   /** @param {WebAssembly.Module} module */
   async #run(module) {
-    const { go } = this.#go
-    go.importObject.holdfast = { now: Date.now, ...this.#fileImports() }
-    go.exit = (/** @type {number} */ code) => {
-      throw this.#died(code) // through the module to whoever called the export: it would return garbage otherwise
-    }
-    const resume = go._resume
-    go._resume = () => {
-      // Called by timers and callbacks, where nobody could catch it; ondeath tells those who wait.
-      try {
-        if (!this.dead) resume.call(go)
-        else this.#stopTimers()
-      } catch (err) {
-        if (err !== this.dead) throw err
-      }
-    }
-    const instance = await WebAssembly.instantiate(module, go.importObject)
-    go.run(instance)
-    this.x = instance.exports
-    this.#memory = /** @type {WebAssembly.Memory} */ (instance.exports.mem)
+    const imports = { holdfast: { now: Date.now, ...this.#fileImports() } }
+    this.#program = await startProgram(module, 'the volume', imports, (err) => this.kill(err))
+    this.x = this.#program.exports
+    this.#memory = this.x.mem
     if (this.x.abi() !== abi.ABI) {
       throw new HoldfastError('ErrVersion', `core.wasm has interface ${this.x.abi()}, the package needs ${abi.ABI}`, {
         hint: 'the module and the package are of different versions: take both from the same build',
@@ -133,7 +116,7 @@ export class Core {
     return new Promise((resolve, reject) => {
       if (this.dead) throw this.dead
       throwIfAborted(signal)
-      const functions = this.#go.scope.holdfast
+      const functions = this.#program.scope.holdfast
       let id = 0
       const abort = () => {
         if (!this.dead) functions.cancel(id)
@@ -352,27 +335,9 @@ export class Core {
     this.x = new Proxy({}, { get: () => refuse })
     this.#scratch = 0
     this.#setViews(new ArrayBuffer(abi.SIZE))
-    this.#stopTimers()
+    this.#program?.stop()
     for (const fail of [...this.#pending]) fail(err)
     this.ondeath(err)
-  }
-
-  /** A timer of a dead program would call it for ever: the loader waits for it to take note. */
-  #stopTimers() {
-    const timers = this.#go.go._scheduledTimeouts
-    for (const timer of timers.values()) clearTimeout(timer)
-    timers.clear()
-  }
-
-  /** @param {number} code */
-  #died(code) {
-    const lines = this.#go.output.join('').trim().split('\n')
-    const err = new HoldfastError('ErrInternal', `the volume stopped: ${lines[0] || `exit code ${code}`}`, {
-      hint: 'open it again: it is as of its last commit; please report the trace in `details`',
-      details: lines.join('\n'),
-    })
-    this.kill(err)
-    return err
   }
 
   /** The functions that the module's `opfs` package imports: numbers in, bytes or a negative errno out. */

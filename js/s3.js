@@ -2,6 +2,7 @@
 
 import { HoldfastError } from './errors.js'
 import { compile, locate } from './module.js'
+import { startProgram } from './program.js'
 
 /**
  * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string }} Credentials
@@ -26,11 +27,8 @@ export function s3({ wasm, ...config }) {
   }
   /** @type {Promise<import('./volume.js').ObjectStore> | null} */
   let loading = null
-  const store = () =>
-    (loading ??= load(config, wasm).catch((err) => {
-      loading = null // the next call tries again
-      throw err
-    }))
+  const store = () => (loading ??= load(config, wasm, again))
+  const again = () => (loading = null) // the next call loads it anew
   return {
     get: async (...args) => (await store()).get(...args),
     put: async (...args) => (await store()).put(...args),
@@ -41,14 +39,26 @@ export function s3({ wasm, ...config }) {
 
 /**
  * @param {object} config
- * @param {import('./module.js').WasmSource} [wasm]
+ * @param {import('./module.js').WasmSource | undefined} wasm
+ * @param {() => void} failed
+ * @returns {Promise<import('./volume.js').ObjectStore>}
  */
-async function load(config, wasm) {
-  const [module, { createGo }] = await Promise.all([compile(locate('s3.wasm', wasm)), import('./dist/go.js')])
-  const { go, scope, output } = createGo()
-  go.exit = () => {
-    throw new HoldfastError('ErrInternal', `the S3 module stopped: ${output.join('').split('\n')[0]}`, { details: output.join('') })
+async function load(config, wasm, failed) {
+  try {
+    /** @type {(err: unknown) => void} */
+    let died = () => {}
+    const death = new Promise((_, reject) => (died = reject))
+    death.catch(() => {})
+    const { scope } = await startProgram(await compile(locate('s3.wasm', wasm)), 'the S3 module', {}, (err) => {
+      failed()
+      died(err)
+    })
+    const store = scope.holdfastS3(config)
+    /** @param {string} method @returns {(...args: any[]) => Promise<any>} */
+    const call = (method) => (...args) => Promise.race([store[method](...args), death])
+    return { get: call('get'), put: call('put'), list: call('list'), delete: call('delete') }
+  } catch (err) {
+    failed()
+    throw err
   }
-  go.run(await WebAssembly.instantiate(module, go.importObject))
-  return scope.holdfastS3(config)
 }
