@@ -197,16 +197,11 @@ function restore(point) {
 
 const transfers = new Transfers({ call, doing, show, remoteConfig })
 
-let configuration
+/** Asked for anew each time: a restarted demo has another S3 server. */
 async function remoteConfig() {
-  configuration ??= fetch('config.json').then(async (response) => {
-    if (!response.ok) throw Object.assign(new Error(`config.json: ${response.status}`), { code: 'ErrUnreachable' })
-    return response.json()
-  }).catch((error) => {
-    configuration = undefined
-    throw Object.assign(error, { code: 'ErrUnreachable' })
-  })
-  return (await configuration).s3
+  const response = await fetch('config.json').catch(() => Response.error())
+  if (!response.ok) throw Object.assign(new Error('config.json could not be fetched'), { code: 'ErrUnreachable' })
+  return (await response.json()).s3
 }
 
 remoteConfig().then(({ endpoint, bucket }) => ($('endpoint').textContent = `${endpoint}/${bucket}`), () => ($('endpoint').textContent = 'an address that is not known yet'))
