@@ -92,7 +92,7 @@ lint-go: build/staticcheck
 	$(WASM) build/staticcheck -checks=inherit,-U1000 ./wasm/... # it takes //go:wasmexport functions for unused
 	cd tests && ../build/staticcheck ./...
 
-lint-js: js/node_modules/.stamp
+lint-js: js/node_modules/.stamp js/dist/go.js
 	cd js && npm run --silent check
 
 # A lock file names versions and hashes, not where they came from.
