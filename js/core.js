@@ -106,8 +106,8 @@ export class Core {
   /**
    * Calls a function that the Go program has registered (remote.go) and waits for what it settles with.
    *
-   * @param {'publish' | 'pull'} name
-   * @param {object} store an object store
+   * @param {'publish' | 'pull' | 'verify'} name
+   * @param {object | null} store an object store, for publish and pull
    * @param {object} options
    * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void }} io
    * @returns {Promise<any>}

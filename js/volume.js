@@ -41,7 +41,7 @@ import { CORE } from './internal.js'
  * @typedef {Published & { unchanged: boolean, objectsSent: number, packsSent: number, packsReused: number, bytesSent: number, contentNew: number }} PublishResult
  *
  * @typedef {object} Progress
- * @property {'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
+ * @property {'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
  * @property {number} bytesDone
  * @property {number} bytesTotal 0 while it is not known
  * @property {number} objectsDone
@@ -211,6 +211,17 @@ export class Volume {
   readSnapshot(snapshot) {
     const files = new SnapshotFiles(this[CORE], this.#result(this[CORE].x.reader_open(this.#put(0, idOf(snapshot)))))
     return Object.assign(createFs(files, this.#dev), { release: () => files.release() })
+  }
+
+  /**
+   * Reads the whole file and checks every record, every block of every point, and that each point is a filesystem. It rejects with ErrCorrupt
+   * at the first damage, and changes nothing. The volume can be used meanwhile.
+   *
+   * @param {{ signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @returns {Promise<void>}
+   */
+  async verify({ signal, onProgress } = {}) {
+    await this.#run((abort) => this[CORE].call('verify', null, {}, { signal: abort, onProgress }), signal)
   }
 
   /**

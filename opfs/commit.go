@@ -52,7 +52,7 @@ func (s *Store) Commit(label string) (Commit, error) {
 			prevLabel = s.pointAt
 		}
 		write := func(p *point, root []byte) error {
-			p.root, p.prev, p.prevLabel = root, prev, prevLabel
+			p.root, p.prev, p.prevLabel, p.notes = root, prev, prevLabel, s.notes
 			var err error
 			if at, err = s.w.WriteBlock(p.encode()); err != nil {
 				return err

@@ -25,7 +25,7 @@ var (
 	ErrLabel = errors.New("label is too long")
 )
 
-// Error says what failed, where in the file, and what to do about it.
+// Error says what failed, where in the file, and in Hint what to do about it.
 type Error struct {
 	Op   string // open, read, commit, …
 	Off  int64  // in the file, in bytes; -1 where there is no one place
@@ -38,11 +38,7 @@ func (e *Error) Error() string {
 	if e.Off >= 0 {
 		s += fmt.Sprintf(" at offset %d", e.Off)
 	}
-	s += ": " + e.Err.Error()
-	if e.Hint != "" {
-		s += " (" + e.Hint + ")"
-	}
-	return s
+	return s + ": " + e.Err.Error()
 }
 
 // Unwrap gives errors.Is and errors.As the error inside.

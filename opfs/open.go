@@ -74,7 +74,7 @@ func (s *Store) recover(size int64) error {
 	if s.fs, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, s.point.root); err != nil {
 		return corruptRoot("open", s.pointAt, err)
 	}
-	s.seq, s.base = s.point.seq, s.point.seq
+	s.seq, s.base, s.notes = s.point.seq, s.point.seq, s.point.notes
 	if adopted == 0 {
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/zeebo/xxh3"
@@ -24,6 +26,10 @@ const (
 	MaxLabel = 1024
 	maxBody  = 1 << 44
 	maxPoint = memfs.MaxBlock
+
+	maxNotes   = 16
+	maxNoteKey = 256 // bytes
+	maxNote    = 256
 )
 
 var (
@@ -122,6 +128,7 @@ type point struct {
 	label       string
 	prev        memfs.Ref // the point before it in the log
 	prevLabel   memfs.Ref // the labelled point before it in the log
+	notes       map[string][]byte
 	root        []byte
 }
 
@@ -136,6 +143,13 @@ func (p *point) encode() []byte {
 		b = binary.AppendUvarint(b, r.Off)
 		b = binary.AppendUvarint(b, uint64(r.Len))
 		b = le.AppendUint64(b, r.Sum)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.notes)))
+	for _, key := range slices.Sorted(maps.Keys(p.notes)) {
+		b = binary.AppendUvarint(b, uint64(len(key)))
+		b = append(b, key...)
+		b = binary.AppendUvarint(b, uint64(len(p.notes[key])))
+		b = append(b, p.notes[key]...)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.root)))
 	return append(b, p.root...)
@@ -180,6 +194,13 @@ func (p *point) decode(b []byte) error {
 			return bad
 		}
 		ref.Sum = le.Uint64(sum[:])
+	}
+	if n := num(maxNotes); n > 0 && err == nil {
+		p.notes = make(map[string][]byte, n)
+		for range n {
+			key := string(blob(maxNoteKey))
+			p.notes[key] = blob(maxNote)
+		}
 	}
 	p.root = blob(maxPoint)
 	if r.Len() > 0 {

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +54,7 @@ type Store struct {
 	pending []pending
 	w       recordWriter
 	since   int // commits since the checkpoint
+	notes   map[string][]byte
 }
 
 // pending is a snapshot that the next commit makes durable.
@@ -71,6 +74,31 @@ func (s *Store) Dirty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dirty()
+}
+
+// Note returns what SetNote kept under a key, nil when nothing.
+func (s *Store) Note(key string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notes[key]
+}
+
+// SetNote keeps a few bytes about the volume, beside its files: restoring a point does not change them. They are written with the
+// next commit, and are no reason for one. Too long a key or value, or too many, is ErrLabel.
+func (s *Store) SetNote(key string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.notes[key]
+	if len(key) > maxNoteKey || len(value) > maxNote || !known && len(s.notes) >= maxNotes {
+		return &Error{Op: "note", Off: -1, Err: ErrLabel}
+	}
+	notes := maps.Clone(s.notes) // a point may hold the old ones
+	if notes == nil {
+		notes = map[string][]byte{}
+	}
+	notes[key] = slices.Clone(value)
+	s.notes = notes
+	return nil
 }
 
 func (s *Store) dirty() bool { return len(s.pending) > 0 || s.fs.Dirty() }

@@ -231,3 +231,29 @@ func TestFlippedBytesNeverGiveWrongData(t *testing.T) {
 }
 
 func sumOf(b []byte) uint64 { return xxh3.Hash(b) }
+
+func TestNotesStayWithTheVolume(t *testing.T) {
+	f := NewMemFile()
+	s := open(t, f, Options{})
+	write(t, s, "a", "1")
+	first, err := s.Commit("")
+	require.NoError(t, err)
+	require.Nil(t, s.Note("k"))
+	require.NoError(t, s.SetNote("k", []byte("v1")))
+	require.False(t, s.Dirty())
+	write(t, s, "a", "2")
+	_, err = s.Commit("")
+	require.NoError(t, err)
+	require.NoError(t, s.Restore(first.ID))
+	_, err = s.Commit("")
+	require.NoError(t, err)
+	s = open(t, f, Options{})
+	require.Equal(t, "v1", string(s.Note("k")))
+	require.Equal(t, "1", read(t, s, "a"))
+	require.ErrorIs(t, s.SetNote(strings.Repeat("k", 300), nil), ErrLabel)
+	for i := range 15 {
+		require.NoError(t, s.SetNote(fmt.Sprint(i), nil))
+	}
+	require.ErrorIs(t, s.SetNote("one more", nil), ErrLabel)
+	require.NoError(t, s.SetNote("k", []byte("v2")))
+}

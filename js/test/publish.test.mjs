@@ -184,3 +184,21 @@ test('a mistake in onProgress is not the transfer\'s', async (t) => {
 test('s3() says what is missing before anything is loaded', () => {
   assert.throws(() => s3(/** @type {any} */ ({ endpoint: 'http://127.0.0.1:1' })), { code: 'ErrInvalid', message: /bucket/ })
 })
+
+test('what a volume was pulled from is remembered: after reopening it may publish on, and somebody else may not', async (t) => {
+  const store = memoryStore()
+  const a = await volumeOf(t)
+  fill(a.fs)
+  await a.publish(store)
+  const storage = arrayStorage()
+  const b = await open('site', { storage })
+  await b.pull(store)
+  await b.close()
+  const again = await open('site', { storage: arrayStorage({ bytes: storage.bytes }) })
+  t.after(() => again.close())
+  again.fs.writeFileSync('/d/new', 'from b')
+  await again.publish(store)
+  a.fs.writeFileSync('/d/new', 'from a')
+  // a published this line of snapshots itself, but the head is of another volume now.
+  await assert.rejects(a.publish(store), { code: 'ErrConflict' })
+})

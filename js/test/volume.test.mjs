@@ -296,3 +296,21 @@ test('a panic in the module is an error once and for all, and nothing is returne
   assert.equal(core.failure(-5), told)
   await assert.rejects(core.call('publish', {}, {}, {}), { code: 'ErrInternal' })
 })
+
+test('verify reads everything, shows progress, can be stopped, and names what is damaged', async (t) => {
+  const storage = arrayStorage()
+  const volume = await open('verified', { storage })
+  t.after(() => volume.close({ commit: false }))
+  volume.fs.writeFileSync('/big', new Uint8Array(5e6).fill(7))
+  volume.commit()
+  /** @type {import('../volume.js').Progress[]} */
+  const seen = []
+  await volume.verify({ onProgress: (p) => seen.push(p) })
+  assert.ok(seen.length > 3 && seen.every((p, i) => p.phase === 'verify' && (i === 0 || p.bytesDone >= seen[i - 1].bytesDone)))
+  assert.equal(seen.at(-1)?.bytesDone, seen.at(-1)?.bytesTotal)
+  const abort = new AbortController()
+  await assert.rejects(volume.verify({ signal: abort.signal, onProgress: () => abort.abort() }))
+  storage.bytes[storage.bytes.length - 3000] ^= 1
+  await assert.rejects(volume.verify(), (/** @type {any} */ err) => err.code === 'ErrCorrupt' && err.hint.length > 0)
+  assert.equal(volume.fs.readFileSync('/big').length, 5e6, 'what is in memory is whole')
+})

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"syscall/js"
+	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/s3publish"
@@ -25,6 +26,7 @@ func registerRemote() {
 	o := js.Global().Get("Object").New()
 	o.Set("publish", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPublish(a[0], a[1].String(), a[2], a[3]) }))
 	o.Set("pull", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPull(a[0], a[1].String(), a[2], a[3]) }))
+	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[2], a[3]) }))
 	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
 		if cancel := running[int32(a[0].Int())]; cancel != nil {
 			cancel()
@@ -37,15 +39,31 @@ func registerRemote() {
 var (
 	remotes []*remote // one for each object store that was used, since it remembers what is there
 	running = map[int32]context.CancelFunc{}
-	pulled  = map[int32]*memfs.Snapshot{} // until pull_apply
+	pulled  = map[int32]pull{} // until pull_apply
 	lastOp  int32
 )
+
+type pull struct {
+	snap *memfs.Snapshot
+	name string
+	id   s3publish.ID
+}
 
 type remote struct {
 	store js.Value
 	*s3publish.Remote
-	// What the local files were made from, by published name: what a publish replaces.
-	parents map[string]s3publish.ID
+}
+
+// parent is the published snapshot that the files were made from, under a published name: what a publish may replace. It is kept in
+// the volume. An id is a hash of content, so it does not matter which store it is in.
+func parent(name string) (id s3publish.ID) {
+	copy(id[:], store.Note("published:"+name))
+	return id
+}
+
+// setParent remembers it, unless a volume has been published under more names than it has room for: then a later publish may ask.
+func setParent(name string, id s3publish.ID) {
+	_ = store.SetNote("published:"+name, id[:])
 }
 
 func remoteOf(store js.Value) (*remote, error) {
@@ -59,9 +77,8 @@ func remoteOf(store js.Value) (*remote, error) {
 		return nil, err
 	}
 	r := &remote{
-		store:   store,
-		Remote:  s3publish.NewRemote(objects, s3publish.RemoteOptions{Hasher: jsstore.NewHasher()}),
-		parents: map[string]s3publish.ID{},
+		store:  store,
+		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{Hasher: jsstore.NewHasher()}),
 	}
 	remotes = append(remotes, r)
 	return r, nil
@@ -138,12 +155,12 @@ func startPublish(objects js.Value, options string, progress, settle js.Value) i
 		}
 		res, err := r.Publish(ctx, snap, s3publish.PublishOptions{
 			Volume: o.Volume, Label: o.Label, Overwrite: o.Overwrite,
-			Parent: r.parents[o.Volume], Origin: store.UUID(), CreatedAt: now(), Progress: reporting(progress),
+			Parent: parent(o.Volume), Origin: store.UUID(), CreatedAt: now(), Progress: reporting(progress),
 		})
 		if err != nil {
 			return nil, err
 		}
-		r.parents[o.Volume] = res.ID
+		setParent(o.Volume, res.ID)
 		return struct {
 			published
 			Unchanged   bool  `json:"unchanged"`
@@ -179,8 +196,7 @@ func startPull(objects js.Value, options string, progress, settle js.Value) int3
 		if err != nil {
 			return nil, err
 		}
-		pulled[op] = snap
-		r.parents[o.Volume] = info.ID
+		pulled[op] = pull{snap, o.Volume, info.ID}
 		return struct {
 			Op   int32     `json:"op"`
 			Info published `json:"info"`
@@ -193,13 +209,31 @@ func startPull(objects js.Value, options string, progress, settle js.Value) int3
 //
 //go:wasmexport pull_apply
 func pullApply(op int32) int32 {
-	snap := pulled[op]
-	if snap == nil {
+	p, ok := pulled[op]
+	if !ok {
 		return fail(memfs.EINVAL)
 	}
 	delete(pulled, op)
-	defer snap.Release()
-	return fail(store.FS().Restore(snap))
+	defer p.snap.Release()
+	if err := store.FS().Restore(p.snap); err != nil {
+		return fail(err)
+	}
+	setParent(p.name, p.id)
+	return 0
+}
+
+// startVerify checks the whole file, and lets JavaScript have a turn once a MiB.
+func startVerify(progress, settle js.Value) int32 {
+	return start(settle, func(ctx context.Context, _ int32) (any, error) {
+		report := reporting(progress)
+		err := store.Verify(ctx, func(done, total int64) {
+			if report != nil {
+				report(s3publish.Progress{Phase: "verify", BytesDone: done, BytesTotal: total})
+			}
+			time.Sleep(time.Millisecond) // less would not leave the scheduler
+		})
+		return struct{}{}, err
+	})
 }
 
 // describeRemote adds what errors of s3publish carry.
