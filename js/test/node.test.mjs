@@ -126,4 +126,9 @@ test('opening what is no volume fails, leaves it as it was, and leaves no lock',
   await assert.rejects(open('v', { storage: nodeDirectory(dir) }), { code: 'ErrNotVolume' })
   assert.deepEqual(fs.readdirSync(dir), ['log'])
   assert.equal(fs.readFileSync(join(dir, 'log'), 'utf8').slice(0, 23), 'something else entirely')
+  // Nor does it when the file cannot even be opened.
+  fs.rmSync(join(dir, 'log'))
+  fs.mkdirSync(join(dir, 'log'))
+  await assert.rejects(open('v', { storage: nodeDirectory(dir) }), { code: 'EISDIR' })
+  assert.deepEqual(fs.readdirSync(dir), ['log'])
 })
