@@ -5,6 +5,7 @@
 #   make demo           build everything and start the demo on 127.0.0.1
 #   make test           every test; the parts are test-go, test-wasm-node,
 #                       test-chromium, test-node, test-e2e and test-web
+#   make crash N=…      power fails N times, at every operation, under files and under SQLite
 #   make lint           gofmt, vet, staticcheck, tsc
 #   make clean          remove everything that was built
 
@@ -21,7 +22,7 @@ CHROMIUM_TESTED := ./memfs/... ./opfs/...
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
 
-.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-web lint lint-go lint-js lint-locks demo deps clean
+.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-web lint lint-go lint-js lint-locks crash demo deps clean
 all: build
 
 # ---- what is built ----
@@ -76,6 +77,12 @@ test-e2e: build build/versitygw tests/e2e/node_modules/.stamp web/node_modules/.
 
 test-web: build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
 	node --test --test-concurrency=1 $(sort $(wildcard web/test/*.test.mjs))
+
+# Not part of test, which does a little of the same.
+crash: N ?= 1000000
+crash:
+	HOLDFAST_CRASH_STATES=$(N) go test -count=1 -timeout 0 -v -run 'TestPowerFailsAtEveryOperation' ./opfs
+	cd tests && HOLDFAST_CRASH_TRANSACTIONS=$$(( $(N) / 80 )) go test -count=1 -timeout 0 -v ./sqlitecrash
 
 # ---- checks ----
 
