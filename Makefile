@@ -72,8 +72,8 @@ test-node: build js/node_modules/.stamp
 	node --test $(sort $(wildcard js/test/*.test.mjs tests/node/*.test.mjs))
 
 # One file at a time: each drives a Chromium of its own.
-test-e2e: build build/versitygw tests/e2e/node_modules/.stamp web/node_modules/.stamp
-	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs web/test/*.test.mjs))
+test-e2e: build build/versitygw tests/e2e/node_modules/.stamp
+	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
 
 test-web: build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
 	node --test --test-concurrency=1 $(sort $(wildcard web/test/*.test.mjs))
