@@ -106,7 +106,7 @@ export class Core {
   /**
    * Calls a function that the Go program has registered (remote.go) and waits for what it settles with.
    *
-   * @param {'publish' | 'pull' | 'verify'} name
+   * @param {'publish' | 'pull' | 'verify' | 'salvage'} name
    * @param {object | null} store an object store, for publish and pull
    * @param {object} options
    * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void }} io

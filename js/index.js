@@ -33,8 +33,47 @@ export { s3 } from './s3.js'
  */
 export async function open(name, options = {}) {
   const { storage = defaultStorage(), durability = 'fsync', ifLocked = 'fail', history = {}, signal, wasm } = options
-  checkName(name)
   oneOf('durability', durability, ['fsync', 'manual'])
+  return start(name, { storage, durability, ifLocked, signal, wasm }, async (core, file) => {
+    const rc = core.x.open(file, history.keep ?? 0, history.maxAge ?? 0)
+    if (rc < 0) throw core.failure(rc)
+  })
+}
+
+/**
+ * What salvage found: the point that was opened, the sequence numbers of newer ones that are damaged, and what is wrong in words.
+ *
+ * @typedef {object} Salvaged
+ * @property {import('./volume.js').Snapshot} point
+ * @property {number[]} lost
+ * @property {string[]} damages
+ */
+
+/**
+ * Opens a damaged volume at its newest commit of which every block is whole, and says what was lost. Nothing is written to it: what is there can be read,
+ * copied to another volume, or published; commits reject with ErrReadOnly. It reads the whole file.
+ *
+ * @param {string} name
+ * @param {Pick<OpenOptions, 'storage' | 'ifLocked' | 'signal' | 'wasm'> & { onProgress?: (p: import('./volume.js').Progress) => void }} [options]
+ * @returns {Promise<{ volume: Volume, salvaged: Salvaged }>}
+ */
+export async function salvage(name, options = {}) {
+  const { storage = defaultStorage(), ifLocked = 'fail', signal, wasm, onProgress } = options
+  /** @type {any} */
+  let salvaged
+  const volume = await start(name, { storage, durability: 'manual', ifLocked, signal, wasm }, async (core, file) => {
+    salvaged = await core.call('salvage', null, { file }, { signal, onProgress })
+  })
+  return { volume, salvaged }
+}
+
+/**
+ * @param {string} name
+ * @param {{ storage: import('./storage.js').Storage, durability: 'fsync' | 'manual', ifLocked: 'fail' | 'wait' | 'steal', signal?: AbortSignal, wasm?: import('./module.js').WasmSource }} options
+ * @param {(core: Core, file: number) => Promise<void>} openIn opens the volume in the file with that number, -1 for memory
+ */
+async function start(name, { storage, durability, ifLocked, signal, wasm }, openIn) {
+  checkName(name)
   oneOf('ifLocked', ifLocked, ['fail', 'wait', 'steal'])
   throwIfAborted(signal)
   const session = await storage.open({ name, ifLocked, signal })
@@ -45,8 +84,7 @@ export async function open(name, options = {}) {
     const core = await Core.start({ wasm, file: session.file })
     if (lost) throw lost
     throwIfAborted(signal)
-    const rc = core.x.open(session.file ? 0 : -1, history.keep ?? 0, history.maxAge ?? 0)
-    if (rc < 0) throw core.failure(rc)
+    await openIn(core, session.file ? 0 : -1)
     return new Volume(name, durability, core, session)
   } catch (err) {
     await session.release()

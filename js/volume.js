@@ -41,7 +41,7 @@ import { CORE } from './internal.js'
  * @typedef {Published & { unchanged: boolean, objectsSent: number, packsSent: number, packsReused: number, bytesSent: number, contentNew: number }} PublishResult
  *
  * @typedef {object} Progress
- * @property {'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
+ * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
  * @property {number} bytesDone
  * @property {number} bytesTotal 0 while it is not known
  * @property {number} objectsDone

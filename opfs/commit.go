@@ -31,6 +31,9 @@ func (s *Store) Commit(label string) (Commit, error) {
 	if s.closed.Load() {
 		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrClosed}
 	}
+	if s.readOnly {
+		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrReadOnly, Hint: "copy or publish what is here, then start a new volume"}
+	}
 	if len(label) > MaxLabel {
 		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: fmt.Sprintf("use at most %d bytes", MaxLabel)}
 	}
@@ -102,7 +105,7 @@ func (s *Store) Commit(label string) (Commit, error) {
 
 // checkpoint writes a superblock that says that the last record is durable, which it must be.
 func (s *Store) checkpoint(flush bool) error {
-	if s.since == 0 || s.last.seq == 0 {
+	if s.since == 0 || s.last.seq == 0 || s.readOnly {
 		return nil
 	}
 	next := s.super

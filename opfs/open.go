@@ -14,13 +14,7 @@ import (
 // Open opens the volume in a file, or creates one in an empty file. What it reads does not grow with the volume. On an error the file is
 // as it was, and still open. A file that holds anything unreadable is never taken for an empty one.
 func Open(f File, o Options) (*Store, error) {
-	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
-	}
-	if o.Keep <= 0 {
-		o.Keep = 50
-	}
-	s := &Store{f: f, o: o, tail: logStart}
+	s := &Store{f: f, o: o.withDefaults(), tail: logStart}
 	size, err := f.Size()
 	if err != nil {
 		return nil, failed("open", -1, err)
@@ -34,6 +28,16 @@ func Open(f File, o Options) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if o.Keep <= 0 {
+		o.Keep = 50
+	}
+	return o
 }
 
 // create writes both superblocks, the first of which is durable before the file is as long as both: so a file that is shorter was never

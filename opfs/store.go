@@ -45,6 +45,8 @@ type Store struct {
 	super  superblock
 	closed atomic.Bool
 
+	readOnly bool
+
 	tail    int64 // where the next record begins
 	last    header
 	point   point     // the newest durable point

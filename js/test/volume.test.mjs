@@ -2,7 +2,7 @@
 
 import test from 'node:test'
 import assert from 'node:assert/strict'
-import { open, memory, HoldfastError } from 'holdfast'
+import { open, memory, salvage, HoldfastError } from 'holdfast'
 import { Core } from '../core.js'
 import { arrayStorage, quota } from './storages.mjs'
 
@@ -313,4 +313,31 @@ test('verify reads everything, shows progress, can be stopped, and names what is
   storage.bytes[storage.bytes.length - 3000] ^= 1
   await assert.rejects(volume.verify(), (/** @type {any} */ err) => err.code === 'ErrCorrupt' && err.hint.length > 0)
   assert.equal(volume.fs.readFileSync('/big').length, 5e6, 'what is in memory is whole')
+})
+
+test('salvage opens what is whole of a damaged volume, says what is lost, and writes nothing', async (t) => {
+  const storage = arrayStorage()
+  const volume = await open('damaged', { storage })
+  volume.fs.writeFileSync('/a', 'first'.repeat(500))
+  const first = volume.commit()
+  volume.fs.writeFileSync('/a', 'second'.repeat(500))
+  const second = volume.commit()
+  await volume.close()
+  const at = Buffer.from(storage.bytes.buffer).indexOf('secondsecond')
+  storage.bytes[at] ^= 1
+  const before = storage.bytes.slice()
+  const again = await open('damaged', { storage })
+  await assert.rejects(again.verify(), { code: 'ErrCorrupt' })
+  assert.throws(() => again.fs.readFileSync('/a'), { code: 'EIO' })
+  await again.close({ commit: false })
+  const { volume: saved, salvaged } = await salvage('damaged', { storage })
+  t.after(() => saved.close())
+  assert.equal(saved.fs.readFileSync('/a', 'utf8'), 'first'.repeat(500))
+  assert.equal(salvaged.point.id, first.id)
+  assert.deepEqual(salvaged.lost, [second.seq])
+  assert.match(salvaged.damages[0], /checksum/)
+  saved.fs.writeFileSync('/b', 'in memory only')
+  assert.throws(() => saved.commit(), { code: 'ErrReadOnly' })
+  await saved.close()
+  assert.deepEqual(storage.bytes, before)
 })

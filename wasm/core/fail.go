@@ -51,6 +51,7 @@ var known = []struct {
 	{opfs.ErrNotFound, "ErrNotFound", memfs.ENOENT},
 	{opfs.ErrNotVolume, "ErrNotVolume", memfs.EIO},
 	{opfs.ErrVersion, "ErrVersion", memfs.EIO},
+	{opfs.ErrReadOnly, "ErrReadOnly", memfs.EROFS},
 	{opfs.ErrLabel, "ErrLabel", memfs.EINVAL},
 	{opfs.ErrIO, "ErrIO", memfs.EIO},
 	{context.Canceled, "ErrAborted", memfs.EIO},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/opfs"
 	"github.com/holdfast-fs/holdfast/s3publish"
 	"github.com/holdfast-fs/holdfast/wasm/jsstore"
 	"github.com/holdfast-fs/holdfast/wasm/promise"
@@ -27,6 +28,7 @@ func registerRemote() {
 	o.Set("publish", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPublish(a[0], a[1].String(), a[2], a[3]) }))
 	o.Set("pull", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPull(a[0], a[1].String(), a[2], a[3]) }))
 	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[2], a[3]) }))
+	o.Set("salvage", js.FuncOf(func(_ js.Value, a []js.Value) any { return startSalvage(a[1].String(), a[2], a[3]) }))
 	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
 		if cancel := running[int32(a[0].Int())]; cancel != nil {
 			cancel()
@@ -222,17 +224,46 @@ func pullApply(op int32) int32 {
 	return 0
 }
 
-// startVerify checks the whole file, and lets JavaScript have a turn once a MiB.
+// reading reports the progress of reading a file, and lets JavaScript have a turn each time.
+func reading(phase s3publish.Phase, progress js.Value) func(done, total int64) {
+	report := reporting(progress)
+	return func(done, total int64) {
+		if report != nil {
+			report(s3publish.Progress{Phase: phase, BytesDone: done, BytesTotal: total})
+		}
+		time.Sleep(time.Millisecond) // less would not leave the scheduler
+	}
+}
+
+// startVerify checks the whole file.
 func startVerify(progress, settle js.Value) int32 {
 	return start(settle, func(ctx context.Context, _ int32) (any, error) {
-		report := reporting(progress)
-		err := store.Verify(ctx, func(done, total int64) {
-			if report != nil {
-				report(s3publish.Progress{Phase: "verify", BytesDone: done, BytesTotal: total})
-			}
-			time.Sleep(time.Millisecond) // less would not leave the scheduler
-		})
-		return struct{}{}, err
+		return struct{}{}, store.Verify(ctx, reading("verify", progress))
+	})
+}
+
+// startSalvage opens a damaged volume, instead of the export open.
+func startSalvage(options string, progress, settle js.Value) int32 {
+	return start(settle, func(ctx context.Context, _ int32) (any, error) {
+		var o struct{ File int32 }
+		if err := json.Unmarshal([]byte(options), &o); err != nil {
+			return nil, err
+		}
+		var f opfs.File = opfs.NewMemFile()
+		if o.File >= 0 {
+			f = opfs.OpenHandle(o.File)
+		}
+		s, found, err := opfs.Salvage(ctx, f, opfs.Options{Now: now}, reading("salvage", progress))
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		store, inodes = s, s.FS().Inodes()
+		return struct {
+			Point   point    `json:"point"`
+			Lost    []uint64 `json:"lost"`
+			Damages []string `json:"damages"`
+		}{pointOf(found.Point), append([]uint64{}, found.Lost...), append([]string{}, found.Damages...)}, nil
 	})
 }
 
