@@ -516,13 +516,16 @@ export function createFs(files, dev) {
    */
   function realpath(path) {
     let at = '/'
+    const seen = new Set() // links that led somewhere; Node does not ask again, also where another name of the link leads elsewhere
     for (let rest = normal(path); rest.length > 0; ) {
       const next = join(at, /** @type {string} */ (rest.shift()))
-      if ((files.stat(next, false, 'lstat').mode & S_IFMT) !== S_IFLNK) {
+      const { mode, ino } = files.stat(next, false, 'lstat')
+      if ((mode & S_IFMT) !== S_IFLNK) {
         at = next
         continue
       }
-      files.stat(next, true, 'stat') // a link that leads nowhere, or round in a circle
+      if (!seen.has(ino)) files.stat(next, true, 'stat') // a link that leads nowhere, or round in a circle
+      seen.add(ino)
       const target = files.readlink(next)
       rest = normal([target.startsWith('/') ? '' : at, target, ...rest].join('/'))
       at = '/'
