@@ -250,9 +250,10 @@ func TestProgressNeverGoesBackwardsAndEndsAtItsTotals(t *testing.T) {
 }
 
 func TestACancelledPublishStopsWithinOneRequest(t *testing.T) {
-	f := site(t, 1, 40, 500_000)
+	f := site(t, 1, 10, 900_000)
 	whole := newSpy(&s3publish.MemoryStore{})
 	publish(t, s3publish.NewRemote(whole, quick()), f, s3publish.PublishOptions{Volume: "v"})
+	require.Greater(t, len(whole.log), 6)
 	for stop := range len(whole.log) {
 		mem := &s3publish.MemoryStore{}
 		store := newSpy(mem)

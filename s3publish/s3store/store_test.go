@@ -360,10 +360,11 @@ func TestADifferentClockIsCorrected(t *testing.T) {
 }
 
 func TestCredentialsAreAskedForAgainWhenTheyExpireOrAreRefused(t *testing.T) {
-	var asked int
+	var asked, refused int
 	valid := "key1"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Authorization"), valid+"/") || r.Header.Get("X-Amz-Security-Token") != "token" {
+			refused++
 			w.WriteHeader(400)
 			io.WriteString(w, s3error("ExpiredToken", ""))
 			return
@@ -387,6 +388,7 @@ func TestCredentialsAreAskedForAgainWhenTheyExpireOrAreRefused(t *testing.T) {
 	valid, expires = "key3", time.Now().Add(time.Hour)
 	require.NoError(t, get(), "shortly before they expire")
 	require.Equal(t, 3, asked)
+	require.Equal(t, 1, refused, "so that they are not refused")
 	valid = "none"
 	require.ErrorIs(t, get(), s3publish.ErrCredentials)
 	require.LessOrEqual(t, asked, 4)

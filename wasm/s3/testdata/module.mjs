@@ -99,11 +99,11 @@ test('the caller\'s array goes to fetch, and fetch\'s answer to the caller, unco
 test('credentials come from an object or a function', async () => {
   await store.put('p', bytes('x'))
   let calls = 0
-  const provider = holdfastS3({ ...config, credentials: async () => { calls++; return { ...credentials, expiration: new Date(Date.now() + 3600e3) } } })
+  const provider = holdfastS3({ ...config, credentials: async () => { calls++; return { ...credentials, expiration: Date.now() + 3600e3 } } })
   assert.equal(text(await provider.get('p')), 'x')
   assert.equal(text(await provider.get('p')), 'x')
   assert.equal(calls, 1)
-  const expiring = holdfastS3({ ...config, credentials: () => { calls++; return { ...credentials, expiration: Date.now() + 1000 } } })
+  const expiring = holdfastS3({ ...config, credentials: () => { calls++; return { ...credentials, expiration: new Date(Date.now() + 1000) } } })
   await expiring.get('p')
   await expiring.get('p')
   assert.ok(calls >= 3)
