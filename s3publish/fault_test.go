@@ -44,16 +44,16 @@ func TestAHeadWhoseEveryAnswerIsLostIsOursAfterwards(t *testing.T) {
 	store := newSpy(&s3publish.MemoryStore{})
 	r := s3publish.NewRemote(store, quick())
 	first := publish(t, r, f, s3publish.PublishOptions{Volume: "v"})
-	down := false
+	var down atomic.Bool
 	store.before = func(_ context.Context, op, key string) error {
-		if down {
+		if down.Load() {
 			return s3publish.ErrUnreachable
 		}
 		return nil
 	}
 	store.after = func(op, key string) error {
 		if op == "put" && strings.HasPrefix(key, "heads/") {
-			down = true
+			down.Store(true)
 			return s3publish.ErrUnreachable
 		}
 		return nil
@@ -61,7 +61,8 @@ func TestAHeadWhoseEveryAnswerIsLostIsOursAfterwards(t *testing.T) {
 	edit(t, f, "note", "x")
 	_, err := tryPublish(t.Context(), r, f, s3publish.PublishOptions{Volume: "v", Parent: first.ID})
 	require.ErrorIs(t, err, s3publish.ErrUnreachable)
-	down, store.after = false, nil
+	down.Store(false)
+	store.after = nil
 	edit(t, f, "note", "y")
 	publish(t, r, f, s3publish.PublishOptions{Volume: "v", Parent: first.ID})
 	requireSameTree(t, dump(t, f), pullInto(t, r, s3publish.PullOptions{Volume: "v"}))
@@ -109,10 +110,10 @@ func TestAFailureOfAnyRequestLeavesAWholeHeadAndARetrySucceeds(t *testing.T) {
 	for fail := 0; ; fail++ {
 		store := newSpy(cloneStore(t, base))
 		var n atomic.Int32
-		hit := false
+		var hit atomic.Bool
 		store.before = func(_ context.Context, op, key string) error {
 			if int(n.Add(1)) > fail {
-				hit = true
+				hit.Store(true)
 				return errors.New("boom")
 			}
 			return nil
@@ -120,7 +121,7 @@ func TestAFailureOfAnyRequestLeavesAWholeHeadAndARetrySucceeds(t *testing.T) {
 		r := s3publish.NewRemote(store, s3publish.RemoteOptions{Concurrency: 1})
 		_, err := tryPublish(t.Context(), r, f, s3publish.PublishOptions{Volume: "v", Parent: first.ID})
 		store.before = nil
-		if !hit {
+		if !hit.Load() {
 			require.NoError(t, err)
 			require.Greater(t, fail, 4)
 			return

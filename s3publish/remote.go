@@ -148,12 +148,15 @@ func (r *Remote) readSnapshot(ctx context.Context, id ID) (*snapshotObject, erro
 
 // learnPacks reads the indexes of the packs that are not known yet.
 func (r *Remote) learnPacks(ctx context.Context, packs []packEntry) error {
-	var mu sync.Mutex
-	g := newGroup(ctx, r.width)
+	var unknown []packEntry
 	for _, e := range packs {
-		if r.packs[e.id] != nil {
-			continue
+		if r.packs[e.id] == nil {
+			unknown = append(unknown, e)
 		}
+	}
+	var mu sync.Mutex // guards what is learnt
+	g := newGroup(ctx, r.width)
+	for _, e := range unknown {
 		g.run(func(ctx context.Context) error {
 			key := packKey(e.id)
 			o, err := r.store.Get(ctx, key, int64(e.indexOff), int64(e.size-e.indexOff))
