@@ -245,10 +245,23 @@ func (f *FS) writeViews(in *inode, dst [][]byte, off int64, n int) ([][]byte, er
 	// Old bytes of the first and last page that this write does not cover are kept; past the end there are none.
 	keepFirst := off%PageSize != 0 && int64(first)*PageSize < in.size
 	keepLast := end%PageSize != 0 && end < in.size
+	f.grow(in, max(last+1, pagesOf(in.size)))
+	if first == last {
+		leaf, k, err := f.ownLeaf(in, first)
+		if err != nil {
+			return dst, err
+		}
+		b, err := f.editPage(leaf, k, keepFirst || keepLast)
+		if err != nil {
+			return dst, err
+		}
+		in.size = max(in.size, end)
+		skip := int(off % PageSize)
+		return append(dst, b[skip:skip+n]), nil
+	}
 	if err := f.slabs.reserve(int(last-first) + 3); err != nil {
 		return dst, err
 	}
-	f.grow(in, max(last+1, pagesOf(in.size)))
 	for i := first; i <= last; i = (i/fan + 1) * fan {
 		if _, _, err := f.ownLeaf(in, i); err != nil {
 			return dst, err

@@ -130,12 +130,9 @@ func (f *FS) readAt(in *inode, p []byte, off int64) (int, error) {
 // WriteAt follows io.WriterAt. It writes all of p or nothing.
 func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 	var room [16][]byte
-	_, err := h.file()
+	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	views, err := h.fs.write(h.ino, room[:0], off, len(p))
+	views, err := h.write(room[:0], off, len(p))
 	if err != nil {
 		return 0, err
 	}
@@ -149,20 +146,24 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (f *FS) write(ino Ino, dst [][]byte, off int64, n int) ([][]byte, error) {
-	if n == 0 {
-		return dst, nil // changes nothing, the modification time neither (POSIX)
+func (h *Handle) write(dst [][]byte, off int64, n int) ([][]byte, error) {
+	f := h.fs
+	if err := h.check(); err != nil || n == 0 {
+		return dst, err // no bytes change nothing, the modification time neither (POSIX)
 	}
-	in, err := f.edit(ino)
-	if err != nil {
+	in, err := f.inodeSlot(h.ino) // which is there as long as the handle is
+	switch {
+	case err != nil:
 		return dst, err
+	case in.is(S_IFDIR):
+		return dst, EISDIR
 	}
 	if dst, err = f.writeViews(in, dst, off, n); err != nil {
 		return dst, err
 	}
 	in.mtime = f.now()
 	in.ctime = in.mtime
-	f.touched.inode(ino)
+	f.touched.inode(h.ino)
 	return dst, nil
 }
 
@@ -180,12 +181,10 @@ func (h *Handle) ReadViews(dst [][]byte, off int64, n int) ([][]byte, int, error
 // WriteViews makes the file's bytes [off, off+n) writable, extending the file, and appends views of them to dst. The caller must fill
 // all of them before the next call on the filesystem: what they hold until then is undefined.
 func (h *Handle) WriteViews(dst [][]byte, off int64, n int) ([][]byte, int, error) {
-	_, err := h.file()
+	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
+	dst, err := h.write(dst, off, n)
 	if err != nil {
-		return dst, 0, err
-	}
-	if dst, err = h.fs.write(h.ino, dst, off, n); err != nil {
 		return dst, 0, err
 	}
 	return dst, n, nil
