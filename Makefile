@@ -57,8 +57,9 @@ build/browserexec: $(wildcard tests/browserexec/*)
 
 test: test-go test-wasm-node test-chromium test-node test-e2e test-web
 
-test-go:
-	go test ./...
+# With the S3 server at hand, the tests of the S3 client run too.
+test-go: build/versitygw
+	HOLDFAST_TEST_S3=$(ROOT)/build/versitygw go test ./...
 	cd tests && go test -count=1 ./...
 
 # -count=1: what the programs run in (Node, Chromium) is not part of Go's cache key.

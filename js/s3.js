@@ -9,7 +9,7 @@ import { startProgram } from './program.js'
  *
  * @typedef {object} S3Config
  * @property {string} endpoint such as https://s3.eu-central-1.amazonaws.com
- * @property {string} [region] default 'auto'
+ * @property {string} [region] default 'us-east-1'
  * @property {string} bucket
  * @property {string} [prefix] of every key
  * @property {boolean} [forcePathStyle] the bucket in the path (the default) rather than in the host name
@@ -18,6 +18,8 @@ import { startProgram } from './program.js'
  */
 
 /**
+ * Keep what this returns and hand it to every publish and pull: it remembers what the store has, so that the next publish asks for nothing.
+ *
  * @param {S3Config} config
  * @returns {import('./volume.js').ObjectStore}
  */

@@ -49,6 +49,14 @@ func (f *FS) Touched() Touched {
 	return Touched{Inodes: slices.Clone(t.Inodes), Names: slices.Clone(t.Names), Many: t.Many}
 }
 
+// Settle declares the live tree stored, for a store that keeps it as a snapshot.
+func (f *FS) Settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live.clean = true
+	f.touched.reset()
+}
+
 // PlaceOf returns a name of an inode, or ENOENT when it has none any more.
 func (n *Inodes) PlaceOf(ino Ino) (Place, error) {
 	f := n.lock()

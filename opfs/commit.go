@@ -37,8 +37,11 @@ func (s *Store) Commit(label string) (Commit, error) {
 	if len(label) > MaxLabel {
 		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: fmt.Sprintf("use at most %d bytes", MaxLabel)}
 	}
-	if label == "" && !s.dirty() && s.last.seq != 0 {
+	if label == "" && !s.dirty() && s.point.seq != 0 {
 		return Commit{Point: s.public(&s.point, true)}, nil
+	}
+	if s.f == nil {
+		return s.commitInMemory(label), nil
 	}
 	s.w.reset(s.f, s.tail)
 	live := point{seq: s.seq + 1, parent: s.base, created: s.o.Now(), label: label}

@@ -2,6 +2,7 @@ package opfs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
@@ -50,6 +51,11 @@ func (s *Store) Points() ([]Point, error) {
 // eachPoint calls fn for every durable point that the history lists, newest first, until it returns false.
 // listed is how many points of the history are not durable yet.
 func (s *Store) eachPoint(listed int, fn func(*point) bool) error {
+	for i := len(s.kept) - 1; i >= 0; i-- {
+		if !fn(&s.kept[i].point) {
+			return nil
+		}
+	}
 	if s.last.seq == 0 {
 		return nil
 	}
@@ -105,8 +111,8 @@ func (s *Store) load(op, id string) (*memfs.Snapshot, uint64, error) {
 	if s.closed.Load() {
 		return nil, 0, &Error{Op: op, Off: -1, Err: ErrClosed}
 	}
-	for i := range s.pending {
-		if p := &s.pending[i]; pointID(p.point.seq) == id {
+	for _, p := range slices.Concat(s.pending, s.kept) {
+		if pointID(p.point.seq) == id {
 			return p.snap.Clone(), p.point.seq, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package opfs
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -43,10 +42,7 @@ func (o Options) withDefaults() Options {
 // create writes both superblocks, the first of which is durable before the file is as long as both: so a file that is shorter was never
 // acknowledged, and one that is not has a superblock, wherever creation was cut short.
 func (s *Store) create() error {
-	s.super = superblock{generation: 2, created: s.o.Now()}
-	_, _ = rand.Read(s.super.uuid[:]) // never fails
-	s.super.uuid[6] = s.super.uuid[6]&0x0f | 0x40
-	s.super.uuid[8] = s.super.uuid[8]&0x3f | 0x80
+	s.super = superblock{uuid: newUUID(), generation: 2, created: s.o.Now()}
 	first := s.super
 	first.generation = 1
 	for slot, sb := range []*superblock{&s.super, &first} {

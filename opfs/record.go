@@ -2,6 +2,7 @@ package opfs
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -40,6 +41,13 @@ var (
 
 // UUID names a volume (RFC 9562, version 4).
 type UUID [16]byte
+
+func newUUID() (u UUID) {
+	_, _ = rand.Read(u[:]) // never fails
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
 
 func (u UUID) String() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])

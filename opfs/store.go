@@ -39,7 +39,7 @@ type Point struct {
 // Store is an open volume. It is safe for concurrent use; the file must be its alone.
 type Store struct {
 	mu     sync.Mutex
-	f      File
+	f      File // nil in memory
 	o      Options
 	fs     *memfs.FS
 	super  superblock
@@ -54,12 +54,13 @@ type Store struct {
 	seq     uint64    // of the newest point, durable or not
 	base    uint64    // the point that the live tree is derived from
 	pending []pending
+	kept    []pending // in memory: the history, oldest first
 	w       recordWriter
 	since   int // commits since the checkpoint
 	notes   map[string][]byte
 }
 
-// pending is a snapshot that the next commit makes durable.
+// pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
 type pending struct {
 	point point
 	snap  *memfs.Snapshot
@@ -114,6 +115,9 @@ func (s *Store) Close() error {
 	}
 	err := s.checkpoint(true)
 	s.closed.Store(true)
+	if s.f == nil {
+		return nil
+	}
 	return errors.Join(err, s.f.Close())
 }
 

@@ -2,6 +2,7 @@ package opfs
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,6 +66,47 @@ func TestCommitIsOneWriteAndOneFlush(t *testing.T) {
 		require.Equal(t, uint64(i+1), c.Seq)
 		require.Zero(t, c.BytesWritten)
 	}
+}
+
+// A volume in memory has the same history, and gives back what the history drops.
+func TestVolumeInMemoryKeepsItsHistory(t *testing.T) {
+	s := NewMemory(Options{Keep: 5})
+	write(t, s, "a", "zero")
+	labelled, err := s.Snapshot("before")
+	require.NoError(t, err)
+	for i := range 2000 {
+		write(t, s, "a", strings.Repeat(fmt.Sprint("version ", i), 1000))
+		c, err := s.Commit("")
+		require.NoError(t, err)
+		require.EqualValues(t, i+2, c.Seq)
+		require.False(t, s.Dirty())
+		again, err := s.Commit("")
+		require.NoError(t, err)
+		require.Equal(t, c.Seq, again.Seq)
+	}
+	free := s.FS().Inodes().StatFS()
+	require.Less(t, free.Blocks-free.Free, uint64(100), "pages of dropped points are given back")
+	points, err := s.Points()
+	require.NoError(t, err)
+	require.Len(t, points, 6)
+	require.Equal(t, labelled.ID, points[5].ID)
+	require.True(t, points[0].Durable)
+	require.NoError(t, s.Verify(context.Background(), nil))
+	snap, err := s.Load(points[4].ID)
+	require.NoError(t, err)
+	b, err := snap.ReadFile("a")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(b), "version 1995"))
+	snap.Release()
+	require.NoError(t, s.Restore(labelled.ID))
+	require.Equal(t, "zero", read(t, s, "a"))
+	require.True(t, s.Dirty())
+	c, err := s.Commit("back")
+	require.NoError(t, err)
+	require.Equal(t, labelled.ID, c.ParentID)
+	require.NoError(t, s.Close())
+	_, err = s.Commit("")
+	require.ErrorIs(t, err, ErrClosed)
 }
 
 func TestHistoryOutlivesTheSession(t *testing.T) {

@@ -17,7 +17,7 @@ const verifyStep = 1 << 20
 // The error wraps ErrCorrupt and says where the damage is, or is ctx's.
 func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) error {
 	points, tail, err := s.verifiable()
-	if err != nil {
+	if err != nil || s.f == nil {
 		return err
 	}
 	var done, reported int64

@@ -36,11 +36,14 @@ func abi() int32 { return abiVersion }
 //
 //go:wasmexport open
 func open(file, keep int32, maxAgeMs float64) int32 {
-	var f opfs.File = opfs.NewMemFile()
-	if file >= 0 {
-		f = opfs.OpenHandle(file)
+	o := opfs.Options{Now: now, Keep: int(keep), MaxAge: time.Duration(maxAgeMs * float64(time.Millisecond))}
+	if file < 0 {
+		store = opfs.NewMemory(o)
+		inodes = store.FS().Inodes()
+		return 0
 	}
-	s, err := opfs.Open(f, opfs.Options{Now: now, Keep: int(keep), MaxAge: time.Duration(maxAgeMs * float64(time.Millisecond))})
+	f := opfs.OpenHandle(file)
+	s, err := opfs.Open(f, o)
 	if err != nil {
 		_ = f.Close()
 		return fail(err)

@@ -249,7 +249,7 @@ func startSalvage(options string, progress, settle js.Value) int32 {
 		if err := json.Unmarshal([]byte(options), &o); err != nil {
 			return nil, err
 		}
-		var f opfs.File = opfs.NewMemFile()
+		var f opfs.File = &opfs.MemFile{} // there is nothing in it, and Salvage says so
 		if o.File >= 0 {
 			f = opfs.OpenHandle(o.File)
 		}
