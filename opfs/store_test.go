@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/xxh3"
@@ -152,6 +153,40 @@ func TestHistoryOutlivesTheSession(t *testing.T) {
 	s = open(t, f, Options{})
 	require.Equal(t, "zero", read(t, s, "a"))
 	require.NoError(t, s.FS().Check())
+}
+
+func TestHistoryDropsWhatIsTooOld(t *testing.T) {
+	for _, f := range []File{NewMemFile(), nil} {
+		now := int64(1e18)
+		o := Options{Now: func() int64 { return now }, MaxAge: time.Minute}
+		var s *Store
+		if f == nil {
+			s = NewMemory(o)
+		} else {
+			s = open(t, f, o)
+		}
+		for i := range 10 {
+			now += int64(20 * time.Second)
+			write(t, s, "a", fmt.Sprint(i))
+			label := ""
+			if i == 2 {
+				label = "kept"
+			}
+			_, err := s.Commit(label)
+			require.NoError(t, err)
+		}
+		points, err := s.Points()
+		require.NoError(t, err)
+		var seqs []uint64
+		for _, p := range points {
+			seqs = append(seqs, p.Seq)
+		}
+		require.Equal(t, []uint64{10, 9, 8, 7, 3}, seqs, "a minute, and what has a label")
+		now += int64(time.Hour)
+		points, err = s.Points()
+		require.NoError(t, err)
+		require.Equal(t, uint64(10), points[0].Seq, "the newest is never dropped")
+	}
 }
 
 func TestLongCommitsArriveWhole(t *testing.T) {
