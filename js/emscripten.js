@@ -195,6 +195,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       core.forget(dir, name, nodes)
       if (!final) return
       const rc = sync()
+      core.x.ended(rc < 0 ? 0 : 1)
       if (rc < 0) {
         nodes.drop(parent, name) // FS.unlink does not get to it
         fail(rc)

@@ -137,6 +137,28 @@ test('SQLite hears of a full disk, and goes on when there is room again', async 
   await again.close()
 })
 
+test('what SQLite reports as failed on a full disk is rolled back, also when the failure comes at the very end (DELETE)', async (t) => {
+  const { php, run } = await startPhp()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
+  t.after(() => volume.close())
+  await php.mount('/data', holdfastMount(volume))
+  const connect = `${db('/data/x.db')} $db->exec('pragma journal_mode = DELETE');`
+  await run(`${connect} $db->exec('create table t(v)'); $db->exec("insert into t values(1)");`)
+  storage.fail = quota()
+  // The same connection, and one that finds the journal: neither may see what was reported as failed.
+  assert.equal(await run(`${connect} try { $db->exec("insert into t values(2)"); echo 'done'; } catch (Exception $e) { echo 'failed'; }
+    try { echo ' ', $db->query('select count(*) from t')->fetchColumn(); } catch (Exception $e) { echo ' unreadable'; }`), 'failed 1')
+  storage.fail = null
+  assert.equal(await run(`${connect} echo $db->query('select count(*) from t')->fetchColumn(); $db->exec("insert into t values(3)");`), '1')
+  const again = await open('v', { storage: arrayStorage(storage) })
+  const other = await startPhp()
+  await other.php.mount('/data', holdfastMount(again))
+  assert.equal(await other.run(`${db('/data/x.db')} echo implode(',', $db->query('select v from t order by v')->fetchAll(PDO::FETCH_COLUMN));`), '1,3')
+  assert.match(await other.run(count('/data/x.db')), /ok$/)
+  await again.close()
+})
+
 test('a new request sees the restored files', async (t) => {
   const { php, run } = await startPhp()
   const volume = await open('v', { storage: memory() })

@@ -114,13 +114,51 @@ func link(ino, dir float64, n int32) int32 {
 //go:wasmexport unlink
 func unlink(dir float64, n int32) int32 {
 	name := borrow(0, n)
+	final := opfs.EndsTransaction(name) && keep(memfs.Place{Dir: memfs.Ino(dir), Name: text(0, n)})
 	if err := inodes.Unlink(memfs.Ino(dir), name); err != nil {
 		return fail(err)
 	}
-	if opfs.EndsTransaction(name) {
+	if final {
 		return 1
 	}
 	return 0
+}
+
+// kept is the journal keptAt as it was before it was removed, until the commit of that has succeeded or failed.
+// undone is a journal that was put back.
+var (
+	kept           *memfs.Kept
+	keptAt, undone memfs.Place
+)
+
+// keep prepares for the end of a transaction and reports whether it is one to commit. What SQLite ends after a journal was put back is
+// the rollback, to the state that is durable already: that must work on a full disk too.
+func keep(at memfs.Place) bool {
+	if at == undone {
+		undone = memfs.Place{}
+		return false
+	}
+	if kept != nil {
+		kept.Drop()
+	}
+	keptAt = at
+	kept, _ = inodes.Keep(at) // what is no file cannot be put back, and need not
+	return true
+}
+
+// ended tells how the commit went that unlink asked for by answering 1. After a failure the journal is there again, so that
+// SQLite, which hears of the failure, can roll back.
+//
+//go:wasmexport ended
+func ended(ok int32) {
+	switch {
+	case kept == nil:
+	case ok != 0:
+		kept.Drop()
+	case kept.PutBack() == nil: // or else it stays removed: the guest hears of the failure all the same
+		undone = keptAt
+	}
+	kept = nil
 }
 
 //go:wasmexport rmdir
