@@ -1,5 +1,5 @@
 # Holdfast: build, test and show. Needs Go, Node 20 or newer, and make;
-# `make deps` installs Chromium where there is none.
+# the tests install Chromium from apt where there is none.
 #
 #   make build          the WebAssembly modules and the npm package's dist
 #   make demo           build everything and start the demo on 127.0.0.1
@@ -66,17 +66,17 @@ test-go: build/versitygw
 test-wasm-node:
 	$(WASM) go test -count=1 -exec "node $(ROOT)/tests/nodeexec/nodeexec.mjs" $(WASM_TESTED) ./wasm/...
 
-test-chromium: build/browserexec
+test-chromium: deps build/browserexec
 	$(WASM) go test -count=1 -exec "$(ROOT)/build/browserexec" $(CHROMIUM_TESTED)
 
 test-node: build js/node_modules/.stamp
 	node --test $(sort $(wildcard js/test/*.test.mjs tests/node/*.test.mjs))
 
 # One file at a time: each drives a Chromium of its own.
-test-e2e: build build/versitygw tests/e2e/node_modules/.stamp
+test-e2e: deps build build/versitygw tests/e2e/node_modules/.stamp
 	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
 
-test-web: build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
+test-web: deps build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
 	node --test --test-concurrency=1 $(sort $(wildcard web/test/*.test.mjs))
 
 # Not part of test, which does a little of the same.
