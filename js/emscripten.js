@@ -194,8 +194,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       const final = check(core.x.unlink(dir, put(0, name))) === 1
       core.forget(dir, name, nodes)
       if (!final) return
-      const rc = sync()
-      core.x.ended(rc < 0 ? 0 : 1)
+      const rc = core.x.ended(sync())
       if (rc < 0) {
         nodes.drop(parent, name) // FS.unlink does not get to it
         fail(rc)

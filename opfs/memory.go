@@ -28,18 +28,16 @@ func (s *Store) commitInMemory(label string) Commit {
 // dropOld releases the points without a label that the history no longer lists.
 func (s *Store) dropOld() {
 	oldest := s.o.Now() - int64(s.o.MaxAge)
-	listed := 0
 	kept := s.kept[:0]
 	for i, p := range s.kept {
 		newer := len(s.kept) - 1 - i
 		recent := newer < s.o.Keep && (s.o.MaxAge == time.Duration(0) || p.point.created >= oldest)
 		if recent || newer == 0 || p.point.label != "" {
 			kept = append(kept, p)
-			listed++
 		} else {
 			p.snap.Release()
 		}
 	}
-	clear(s.kept[listed:])
+	clear(s.kept[len(kept):])
 	s.kept = kept
 }

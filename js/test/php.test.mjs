@@ -159,6 +159,26 @@ test('what SQLite reports as failed on a full disk is rolled back, also when the
   await again.close()
 })
 
+test('after a failed transaction and a restore, the next transaction is durable when it is acknowledged', async (t) => {
+  const { php, run } = await startPhp()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
+  t.after(() => volume.close({ commit: false }))
+  await php.mount('/data', holdfastMount(volume))
+  await run(`${db('/data/x.db')} $db->exec('create table t(v)'); $db->exec("insert into t values(1)");`)
+  const snap = volume.snapshots()[0]
+  storage.fail = quota()
+  await run(`${db('/data/x.db')} try { $db->exec("insert into t values(2)"); } catch (Exception $e) { }`)
+  storage.fail = null
+  volume.restore(snap)
+  await run(`${db('/data/x.db')} $db->exec("insert into t values(3)");`)
+  const again = await open('v', { storage: arrayStorage({ bytes: storage.bytes.slice() }) })
+  const other = await startPhp()
+  await other.php.mount('/data', holdfastMount(again))
+  assert.equal(await other.run(`${db('/data/x.db')} echo implode(',', $db->query('select v from t order by v')->fetchAll(PDO::FETCH_COLUMN));`), '1,3')
+  await again.close()
+})
+
 test('a new request sees the restored files', async (t) => {
   const { php, run } = await startPhp()
   const volume = await open('v', { storage: memory() })

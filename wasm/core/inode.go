@@ -109,56 +109,75 @@ func link(ino, dir float64, n int32) int32 {
 	return fail(inodes.Link(memfs.Ino(ino), memfs.Ino(dir), text(0, n)))
 }
 
-// unlink answers 1 when the removal must be durable before the guest goes on.
+// unlink answers 1 when the removal must be durable before the guest goes on: then JavaScript commits, and calls ended.
 //
 //go:wasmexport unlink
 func unlink(dir float64, n int32) int32 {
-	name := borrow(0, n)
-	final := opfs.EndsTransaction(name) && keep(memfs.Place{Dir: memfs.Ino(dir), Name: text(0, n)})
-	if err := inodes.Unlink(memfs.Ino(dir), name); err != nil {
+	at := memfs.Place{Dir: memfs.Ino(dir), Name: text(0, n)}
+	if !opfs.EndsTransaction(at.Name) {
+		return fail(inodes.Unlink(at.Dir, at.Name))
+	}
+	j := journalAt(at)
+	k, _ := inodes.Keep(at) // what is no file cannot be put back, and need not
+	if err := inodes.Unlink(at.Dir, at.Name); err != nil {
+		if k != nil {
+			k.Drop()
+		}
 		return fail(err)
-	}
-	if final {
-		return 1
-	}
-	return 0
-}
-
-// kept is the journal keptAt as it was before it was removed, until the commit of that has succeeded or failed.
-// undone is a journal that was put back.
-var (
-	kept           *memfs.Kept
-	keptAt, undone memfs.Place
-)
-
-// keep prepares for the end of a transaction and reports whether it is one to commit. What SQLite ends after a journal was put back is
-// the rollback, to the state that is durable already: that must work on a full disk too.
-func keep(at memfs.Place) bool {
-	if at == undone {
-		undone = memfs.Place{}
-		return false
 	}
 	if kept != nil {
 		kept.Drop()
 	}
-	keptAt = at
-	kept, _ = inodes.Keep(at) // what is no file cannot be put back, and need not
-	return true
+	kept, keptAt, rollback = k, at, j == undone && j != journal{}
+	undone = journal{}
+	return 1
 }
 
-// ended tells how the commit went that unlink asked for by answering 1. After a failure the journal is there again, so that
-// SQLite, which hears of the failure, can roll back.
+// journal is one file under one name: another file there has another birth.
+type journal struct {
+	at   memfs.Place
+	ino  memfs.Ino
+	born int64
+}
+
+func journalAt(at memfs.Place) journal {
+	ino, err := inodes.Lookup(at.Dir, at.Name)
+	if err != nil {
+		return journal{}
+	}
+	a, err := inodes.Attr(ino)
+	if err != nil {
+		return journal{}
+	}
+	return journal{at, ino, a.Btime}
+}
+
+// kept is the journal keptAt as it was before it was removed, until the commit of that has succeeded or failed. undone is one that was
+// put back and not touched by a failed sync since, and rollback says that kept was it.
+var (
+	kept     *memfs.Kept
+	keptAt   memfs.Place
+	rollback bool
+	undone   journal
+)
+
+// ended is told how the commit went that unlink asked for, and answers what the guest is to hear. After a failure the journal is put
+// back, so that SQLite, which hears of it, can roll back. When the end of that rollback cannot be committed either, nothing is lost: it
+// returns to the state that is durable. So a database can be read while the disk is full.
 //
 //go:wasmexport ended
-func ended(ok int32) {
-	switch {
-	case kept == nil:
-	case ok != 0:
-		kept.Drop()
-	case kept.PutBack() == nil: // or else it stays removed: the guest hears of the failure all the same
-		undone = keptAt
-	}
+func ended(rc int32) int32 {
+	k := kept
 	kept = nil
+	switch {
+	case k == nil:
+	case rc >= 0 || rollback:
+		k.Drop()
+		return 0
+	case k.PutBack() == nil: // or else it stays removed: the guest hears of the failure all the same
+		undone = journalAt(keptAt)
+	}
+	return rc
 }
 
 //go:wasmexport rmdir

@@ -62,7 +62,7 @@ func epoch() int32 { return int32(store.FS().Epoch()) }
 
 //go:wasmexport dirty
 func dirty() int32 {
-	if store.FS().Dirty() {
+	if store.Dirty() { // snapshots that are not durable yet count too
 		return 1
 	}
 	return 0

@@ -46,6 +46,9 @@ func commit(n int32) int32 {
 //go:wasmexport sync
 func sync() int32 {
 	_, err := store.Sync()
+	if err != nil {
+		undone = journal{} // what was put back may have been ended in another way
+	}
 	return fail(err)
 }
 
