@@ -43,6 +43,9 @@ func (s *Store) Commit(label string) (Commit, error) {
 	if s.f == nil {
 		return s.commitInMemory(label), nil
 	}
+	if err := s.fenced("commit"); err != nil {
+		return Commit{}, err
+	}
 	s.w.reset(s.f, s.tail)
 	live := point{seq: s.seq + 1, parent: s.base, created: s.o.Now(), label: label}
 	var c Commit
@@ -108,9 +111,6 @@ func (s *Store) Commit(label string) (Commit, error) {
 
 // checkpoint writes a superblock that says that the last record is durable, which it must be.
 func (s *Store) checkpoint(flush bool) error {
-	if s.since == 0 || s.last.seq == 0 || s.readOnly {
-		return nil
-	}
 	next := s.super
 	next.generation++
 	next.checkpoint, next.seq = uint64(s.last.off), s.last.seq

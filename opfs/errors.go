@@ -19,6 +19,8 @@ var (
 	ErrIO = errors.New("storage failed")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("volume is closed")
+	// ErrFenced: the volume was opened again since, by a tab or a program that took it over. This store can read, and never writes again.
+	ErrFenced = errors.New("volume was taken over")
 	// ErrNotFound: no point of the history has that id.
 	ErrNotFound = errors.New("no such snapshot")
 	// ErrLabel: a label is longer than MaxLabel bytes.
@@ -46,6 +48,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 const (
 	hintCorrupt = "the file is kept as it is: copy it before anything else, then restore a published snapshot or an older copy"
+	hintFenced  = "open the volume again: what was not committed here is in memory only, and can be copied or published from here"
 	hintQuota   = "free some space or ask for more, then commit again: nothing is lost while the page stays open"
 )
 

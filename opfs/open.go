@@ -69,22 +69,41 @@ func (s *Store) recover(size int64) error {
 	}
 	if s.last.seq == 0 { // created, and nothing ever committed
 		s.fs = memfs.New(memfs.Options{Now: s.o.Now, Created: s.super.created, Reader: s})
-		return nil
+		return s.fence()
 	}
 	if s.fs, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, s.point.root); err != nil {
 		return corruptRoot("open", s.pointAt, err)
 	}
 	s.seq, s.base, s.notes = s.point.seq, s.point.seq, s.point.notes
-	if adopted == 0 {
+	if adopted > 0 {
+		// The records found may be in a cache only. They must be durable before a superblock says that they are.
+		if err := s.f.Flush(); err != nil {
+			return failed("open", -1, err)
+		}
+	}
+	return s.fence()
+}
+
+// fence raises the epoch, so that whoever had the file open before is refused at its next commit.
+func (s *Store) fence() error {
+	s.super.epoch++
+	return s.checkpoint(true)
+}
+
+// fenced reports that the volume was opened again since: the superblock that was written over has a later epoch.
+func (s *Store) fenced(op string) error {
+	if s.f == nil || s.readOnly {
 		return nil
 	}
-	// The records found may be in a cache only. They must be durable before a superblock says that they are.
-	if err := s.f.Flush(); err != nil {
-		return failed("open", -1, err)
+	var b [superSize]byte
+	var sb superblock
+	if n, err := s.f.ReadAt(b[:], int64((s.super.generation+1)%2)*slotSize); n < len(b) && err != nil && err != io.EOF {
+		return failed(op, 0, err)
 	}
-	s.super.epoch++
-	s.since = adopted
-	return s.checkpoint(false)
+	if sb.decode(b[:]) == nil && (sb.epoch > s.super.epoch || sb.uuid != s.super.uuid) {
+		return &Error{Op: op, Off: -1, Err: ErrFenced, Hint: hintFenced}
+	}
+	return nil
 }
 
 // corruptRoot reports a root whose block was whole and that still cannot be decoded.

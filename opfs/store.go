@@ -113,7 +113,10 @@ func (s *Store) Close() error {
 	if s.closed.Load() {
 		return nil
 	}
-	err := s.checkpoint(true)
+	var err error
+	if s.since > 0 && s.last.seq > 0 && s.fenced("close") == nil {
+		err = s.checkpoint(true)
+	}
 	s.closed.Store(true)
 	if s.f == nil {
 		return nil

@@ -240,12 +240,39 @@ func TestFullDiskLosesNothing(t *testing.T) {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		require.NotEmpty(t, e.Hint)
-		require.Equal(t, "kept", read(t, open(t, f, Options{}), "a"))
+		require.Equal(t, "kept", read(t, open(t, &MemFile{b: slices.Clone(f.b)}, Options{}), "a"))
 		f.limit = 1 << 20
 		_, err = s.Commit("")
 		require.NoError(t, err)
 		require.Equal(t, 30000, len(read(t, open(t, f, Options{}), "b")))
 	}
+}
+
+// A writer that was taken over is refused, says so, and still has what it had in memory.
+func TestWhoeverOpensLastMayWrite(t *testing.T) {
+	f := NewMemFile()
+	first := open(t, f, Options{})
+	write(t, first, "a", "1")
+	_, err := first.Commit("")
+	require.NoError(t, err)
+	write(t, first, "a", "not committed")
+	second := open(t, f, Options{})
+	_, err = first.Commit("")
+	require.ErrorIs(t, err, ErrFenced)
+	write(t, second, "a", "2")
+	for range 100 { // also past checkpoints
+		_, err = second.Commit("x")
+		require.NoError(t, err)
+	}
+	content := slices.Clone(f.b)
+	_, err = first.Commit("")
+	require.ErrorIs(t, err, ErrFenced)
+	require.Equal(t, "not committed", read(t, first, "a"))
+	require.NoError(t, first.Close())
+	require.Equal(t, content, f.b, "written to by the writer that was taken over")
+	_, err = second.Commit("")
+	require.NoError(t, err)
+	require.Equal(t, "2", read(t, open(t, f, Options{}), "a"))
 }
 
 func TestWhatIsNoVolumeIsNeverOpenedNorOverwritten(t *testing.T) {

