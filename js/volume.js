@@ -48,12 +48,13 @@ import { CORE } from './internal.js'
  * @property {number} objectsTotal
  *
  * Where volumes are published: what `s3()` returns, or an object of your own. Rejections carry a `code`: ErrNotFound,
- * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted.
+ * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted. `date` (of rejections too) and `modified` are the service's
+ * clock in milliseconds since 1970, as its Date and LastModified have it.
  *
  * @typedef {object} ObjectStore
- * @property {(key: string, options?: { offset?: number, length?: number, signal?: AbortSignal }) => Promise<{ data: Uint8Array, etag: string }>} get
+ * @property {(key: string, options?: { offset?: number, length?: number, signal?: AbortSignal }) => Promise<{ data: Uint8Array, etag: string, date?: number }>} get
  * @property {(key: string, data: Uint8Array, options?: { ifMatch?: string, ifNoneMatch?: boolean, sha256?: string, signal?: AbortSignal }) => Promise<{ etag: string }>} put
- * @property {(prefix: string, options?: { signal?: AbortSignal }) => Promise<string[]>} list
+ * @property {(prefix: string, options?: { signal?: AbortSignal }) => Promise<{ key: string, size: number, modified?: number }[]>} list
  * @property {(key: string, options?: { signal?: AbortSignal }) => Promise<void>} delete
  */
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of this package wrap one of these; test with errors.Is.
@@ -57,6 +58,9 @@ type Error struct {
 	Key  string // the object, or ""
 	Err  error
 	Hint string // what the user may do about it, or ""
+
+	// Date is the store's clock when it answered with this error, zero when it did not tell.
+	Date time.Time
 }
 
 func (e *Error) Error() string {

@@ -82,8 +82,7 @@ func TestAnInterruptedPublishGoesOnWhereItStopped(t *testing.T) {
 	one.Concurrency = 1
 	_, err := tryPublish(t.Context(), s3publish.NewRemote(store, one), f, s3publish.PublishOptions{Volume: "v"})
 	require.ErrorIs(t, err, s3publish.ErrUnreachable)
-	arrived, err := store.List(t.Context(), "packs/")
-	require.NoError(t, err)
+	arrived := list(t, store, "packs/")
 	require.Len(t, arrived, 5)
 	_, err = s3publish.NewRemote(store, quick()).Head(t.Context(), "v")
 	require.ErrorIs(t, err, s3publish.ErrNotFound)
@@ -136,8 +135,7 @@ func TestAFailureOfAnyRequestLeavesAWholeHeadAndARetrySucceeds(t *testing.T) {
 func cloneStore(t *testing.T, m *s3publish.MemoryStore) *s3publish.MemoryStore {
 	t.Helper()
 	c := &s3publish.MemoryStore{}
-	keys, err := m.List(t.Context(), "")
-	require.NoError(t, err)
+	keys := list(t, m, "")
 	for _, k := range keys {
 		o, err := m.Get(t.Context(), k, 0, -1)
 		require.NoError(t, err)
@@ -198,8 +196,7 @@ func TestEveryDamagedByteIsNoticedAndNamed(t *testing.T) {
 	f := site(t, 4, 6, 3000)
 	mem := &s3publish.MemoryStore{}
 	publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v", Label: "l", Origin: "o"})
-	keys, err := mem.List(t.Context(), "")
-	require.NoError(t, err)
+	keys := list(t, mem, "")
 	require.Len(t, keys, 3)
 	for _, damaged := range keys {
 		o, err := mem.Get(t.Context(), damaged, 0, -1)
@@ -242,10 +239,9 @@ func TestAMissingPackIsCorruptionThatNamesIt(t *testing.T) {
 	f := site(t, 4, 6, 3000)
 	mem := &s3publish.MemoryStore{}
 	first := publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v"})
-	packs, err := mem.List(t.Context(), "packs/")
-	require.NoError(t, err)
+	packs := list(t, mem, "packs/")
 	require.NoError(t, mem.Delete(t.Context(), packs[0]))
-	_, err = s3publish.NewRemote(mem, quick()).Fetch(t.Context(), s3publish.PullOptions{Volume: "v"})
+	_, err := s3publish.NewRemote(mem, quick()).Fetch(t.Context(), s3publish.PullOptions{Volume: "v"})
 	require.ErrorIs(t, err, s3publish.ErrCorrupt)
 	require.ErrorContains(t, err, packs[0])
 	edit(t, f, "note", "x")
@@ -258,8 +254,7 @@ func TestADamagedPackUnderOurNameIsReplaced(t *testing.T) {
 	f := site(t, 2, 10, 1_000_000)
 	mem := &s3publish.MemoryStore{}
 	publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v"})
-	packs, err := mem.List(t.Context(), "packs/")
-	require.NoError(t, err)
+	packs := list(t, mem, "packs/")
 	for i, k := range packs {
 		bad := []byte("damaged")
 		if i%2 == 0 {
@@ -279,8 +274,7 @@ func TestAPublisherDoesNotBuildOnADamagedIndex(t *testing.T) {
 	f := site(t, 4, 6, 3000)
 	mem := &s3publish.MemoryStore{}
 	first := publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v"})
-	packs, err := mem.List(t.Context(), "packs/")
-	require.NoError(t, err)
+	packs := list(t, mem, "packs/")
 	o, err := mem.Get(t.Context(), packs[0], 0, -1)
 	require.NoError(t, err)
 	o.Data[len(o.Data)-96-20]++ // in the last blob's hash
@@ -333,11 +327,9 @@ func TestAWholeSnapshotUnderAnotherNameIsRefused(t *testing.T) {
 	f := site(t, 4, 6, 3000)
 	mem := &s3publish.MemoryStore{}
 	publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "v", CreatedAt: 1})
-	first, err := mem.List(t.Context(), "snapshots/")
-	require.NoError(t, err)
+	first := list(t, mem, "snapshots/")
 	publish(t, s3publish.NewRemote(mem, quick()), f, s3publish.PublishOptions{Volume: "w", CreatedAt: 2})
-	all, err := mem.List(t.Context(), "snapshots/")
-	require.NoError(t, err)
+	all := list(t, mem, "snapshots/")
 	require.Len(t, all, 2)
 	other, err := mem.Get(t.Context(), all[slices.IndexFunc(all, func(k string) bool { return k != first[0] })], 0, -1)
 	require.NoError(t, err)

@@ -120,12 +120,12 @@ func (t retrying) Put(ctx context.Context, key string, data []byte, o PutOptions
 	return etag, err
 }
 
-func (t retrying) List(ctx context.Context, prefix string) (keys []string, err error) {
+func (t retrying) List(ctx context.Context, prefix string) (all []Listed, err error) {
 	err = t.r.do(ctx, "list", prefix, func(ctx context.Context) (err error) {
-		keys, err = t.s.List(ctx, prefix)
+		all, err = t.s.List(ctx, prefix)
 		return err
 	})
-	return keys, err
+	return all, err
 }
 
 func (t retrying) Delete(ctx context.Context, key string) error {

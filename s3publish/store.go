@@ -1,6 +1,9 @@
 package s3publish
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // ObjectStore is what publishing needs of an object store. Keys are relative to whatever prefix or
 // bucket the store stands for. All methods may be called from several goroutines.
@@ -20,8 +23,8 @@ type ObjectStore interface {
 	// another error the object may have been written or not. Put does not keep data.
 	Put(ctx context.Context, key string, data []byte, o PutOptions) (etag string, err error)
 
-	// List returns the keys that begin with prefix, sorted.
-	List(ctx context.Context, prefix string) ([]string, error)
+	// List returns the objects whose keys begin with prefix, sorted by key.
+	List(ctx context.Context, prefix string) ([]Listed, error)
 
 	// Delete removes an object. One that does not exist is no error.
 	Delete(ctx context.Context, key string) error
@@ -31,6 +34,16 @@ type ObjectStore interface {
 type Object struct {
 	Data []byte
 	ETag string // of the whole object; "" when the store did not tell
+
+	// Date is the store's clock when it answered (HTTP's Date header), zero when the store did not tell.
+	Date time.Time
+}
+
+// Listed is one object of a List.
+type Listed struct {
+	Key      string
+	Size     int64
+	Modified time.Time // when it was last written, by the store's clock; zero when the store does not tell
 }
 
 // PutOptions are the conditions of a Put. At most one of IfMatch and IfNoneMatch is set.

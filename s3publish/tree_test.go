@@ -222,3 +222,15 @@ func (s *spy) Put(ctx context.Context, key string, data []byte, o s3publish.PutO
 func quick() s3publish.RemoteOptions {
 	return s3publish.RemoteOptions{Retry: s3publish.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}}
 }
+
+// list is the keys below a prefix.
+func list(t *testing.T, s s3publish.ObjectStore, prefix string) []string {
+	t.Helper()
+	all, err := s.List(t.Context(), prefix)
+	require.NoError(t, err)
+	keys := make([]string, len(all))
+	for i, o := range all {
+		keys[i] = o.Key
+	}
+	return keys
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -81,6 +82,7 @@ func (s *Store) mapError(ctx context.Context, op, key string, err error) error {
 		return e
 	case errors.As(err, &resp) && resp.HTTPStatusCode() != 0:
 		status := resp.HTTPStatusCode()
+		e.Date, _ = http.ParseTime(resp.Response.Header.Get("Date"))
 		code, message := "", ""
 		if errors.As(err, &api) {
 			code, message = api.ErrorCode(), api.ErrorMessage()

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/holdfast-fs/holdfast/s3publish"
@@ -82,6 +83,7 @@ func (s *Store) Get(ctx context.Context, key string, off, n int64) (o s3publish.
 			return fmt.Errorf("%w: the service ignores ranges", s3publish.ErrUnsupported)
 		}
 		o.ETag = aws.ToString(out.ETag)
+		o.Date, _ = awsmiddleware.GetServerTime(out.ResultMetadata)
 		return nil
 	})
 	if err != nil {
@@ -143,8 +145,8 @@ func (s *Store) PutReader(ctx context.Context, key string, r io.ReadSeeker, size
 }
 
 // List implements s3publish.ObjectStore.
-func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
+func (s *Store) List(ctx context.Context, prefix string) ([]s3publish.Listed, error) {
+	var all []s3publish.Listed
 	in := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix)}
 	for {
 		var out *s3.ListObjectsV2Output
@@ -158,12 +160,12 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 		for _, o := range out.Contents {
 			key, ok := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
 			if ok && strings.HasPrefix(key, prefix) {
-				keys = append(keys, key)
+				all = append(all, s3publish.Listed{Key: key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)})
 			}
 		}
 		if !aws.ToBool(out.IsTruncated) || out.NextContinuationToken == nil {
-			slices.Sort(keys)
-			return keys, nil
+			slices.SortFunc(all, func(a, b s3publish.Listed) int { return strings.Compare(a.Key, b.Key) })
+			return all, nil
 		}
 		in.ContinuationToken = out.NextContinuationToken
 	}

@@ -63,7 +63,8 @@ func TestListsLongerThanAPageAreComplete(t *testing.T) {
 	keys, err := s.List(t.Context(), "many/")
 	require.NoError(t, err)
 	require.Len(t, keys, 1050)
-	require.Equal(t, "many/1049", keys[1049])
+	require.Equal(t, "many/1049", keys[1049].Key)
+	require.EqualValues(t, 1, keys[1049].Size)
 }
 
 // recorder is an HTTP client that remembers.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/holdfast-fs/holdfast/s3publish"
 )
@@ -31,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) s3publish.ObjectStore) {
 		{"IfMatch writes only over that state", ifMatch},
 		{"of many conditional writers one wins", race},
 		{"a list is sorted and complete", list},
+		{"dates are of one clock", clock},
 		{"deleting removes, twice is no error", deletes},
 		{"data is copied", copies},
 		{"a hash that is right is accepted", rightHash},
@@ -197,12 +199,42 @@ func list(t *testing.T, s *suite) {
 		}
 	}
 	slices.Sort(want)
-	got, err := s.s.List(s.ctx, s.key("l/"))
+	all, err := s.s.List(s.ctx, s.key("l/"))
+	got := []string{}
+	for _, o := range all {
+		got = append(got, o.Key)
+		if o.Size != 1 {
+			t.Fatalf("%s has 1 byte, not %d", o.Key, o.Size)
+		}
+	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Fatalf("list = %q, %v; want %q", got, err, want)
 	}
-	if got, err = s.s.List(s.ctx, s.key("nothing/")); err != nil || len(got) != 0 {
-		t.Fatalf("list of nothing = %q, %v", got, err)
+	if all, err = s.s.List(s.ctx, s.key("nothing/")); err != nil || len(all) != 0 {
+		t.Fatalf("list of nothing = %v, %v", all, err)
+	}
+}
+
+// clock: what a store tells of its clock is one clock. Stores keep times in whole seconds or finer.
+func clock(t *testing.T, s *suite) {
+	s.put("a", "x", s3publish.PutOptions{})
+	before := s.get("a", 0, -1).Date
+	s.put("a", "y", s3publish.PutOptions{})
+	all, err := s.s.List(s.ctx, s.key("a"))
+	if err != nil || len(all) != 1 || all[0].Modified.IsZero() {
+		t.Fatalf("list = %v, %v; want one object and when it was written", all, err)
+	}
+	after := s.get("a", 0, -1).Date
+	if before.IsZero() || after.IsZero() {
+		t.Fatal("a get does not tell the date")
+	}
+	if m := all[0].Modified; m.Before(before.Add(-2*time.Second)) || m.After(after.Add(2*time.Second)) {
+		t.Fatalf("written at %v, between gets of %v and %v", m, before, after)
+	}
+	_, err = s.s.Get(s.ctx, s.key("nothing"), 0, -1)
+	var e *s3publish.Error
+	if !errors.As(err, &e) || e.Date.IsZero() {
+		t.Fatalf("%v does not tell the date", err)
 	}
 }
 

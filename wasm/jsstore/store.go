@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"syscall/js"
+	"time"
 
 	"github.com/holdfast-fs/holdfast/s3publish"
 	"github.com/holdfast-fs/holdfast/wasm/promise"
@@ -18,12 +20,13 @@ var uint8Array = js.Global().Get("Uint8Array")
 
 // Store is an object store that JavaScript implements:
 //
-//	get(key, { offset, length, signal }) → Promise<{ data: Uint8Array, etag: string }>     length is absent for "to the end"
+//	get(key, { offset, length, signal }) → Promise<{ data: Uint8Array, etag: string, date?: number }>     length is absent for "to the end"
 //	put(key, data: Uint8Array, { ifMatch, ifNoneMatch, sha256 /* hex */, signal }) → Promise<{ etag: string }>
-//	list(prefix, { signal }) → Promise<string[]>
+//	list(prefix, { signal }) → Promise<{ key: string, size: number, modified?: number }[]>
 //	delete(key, { signal }) → Promise<void>
 //
-// Rejections are errors whose code is the name of a sentinel of s3publish (see s3publish.Code), and may have a hint. Errors
+// date and modified are the service's clock, in milliseconds since 1970. Rejections are errors whose code is the name of a sentinel
+// of s3publish (see s3publish.Code), and may have a hint and a date. Errors
 // of this store wrap the *promise.Rejection, so that the JavaScript error can become the cause of another.
 type Store struct{ v js.Value }
 
@@ -91,6 +94,7 @@ func (s Store) Get(ctx context.Context, key string, off, n int64) (s3publish.Obj
 	if etag.Type() == js.TypeString {
 		o.ETag = etag.String()
 	}
+	o.Date = dateOf(property(v, "date"))
 	return o, nil
 }
 
@@ -122,7 +126,7 @@ func (s Store) Put(ctx context.Context, key string, data []byte, o s3publish.Put
 }
 
 // List implements s3publish.ObjectStore.
-func (s Store) List(ctx context.Context, prefix string) ([]string, error) {
+func (s Store) List(ctx context.Context, prefix string) ([]s3publish.Listed, error) {
 	v, err := s.call(ctx, "list", prefix, map[string]any{})
 	if err != nil {
 		return nil, err
@@ -130,21 +134,33 @@ func (s Store) List(ctx context.Context, prefix string) ([]string, error) {
 	if !js.Global().Get("Array").Call("isArray", v).Bool() {
 		return nil, failure(ctx, "list", prefix, errors.New("the store did not answer with an array"))
 	}
-	keys := make([]string, 0, v.Length())
+	all := make([]s3publish.Listed, 0, v.Length())
 	for i := range v.Length() {
-		k := v.Index(i)
+		k := property(v.Index(i), "key")
 		if k.Type() != js.TypeString {
 			return nil, failure(ctx, "list", prefix, errors.New("the store answered with a key that is no string"))
 		}
-		keys = append(keys, k.String())
+		l := s3publish.Listed{Key: k.String(), Modified: dateOf(property(v.Index(i), "modified"))}
+		if size := property(v.Index(i), "size"); size.Type() == js.TypeNumber {
+			l.Size = int64(size.Float())
+		}
+		all = append(all, l)
 	}
-	return keys, nil
+	return all, nil
 }
 
 // Delete implements s3publish.ObjectStore.
 func (s Store) Delete(ctx context.Context, key string) error {
 	_, err := s.call(ctx, "delete", key, map[string]any{})
 	return err
+}
+
+// dateOf reads milliseconds since 1970; anything else is the zero time.
+func dateOf(v js.Value) time.Time {
+	if v.Type() != js.TypeNumber || math.IsNaN(v.Float()) || math.Abs(v.Float()) > 8.64e15 { // ECMAScript's range of times
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(v.Float()))
 }
 
 func property(v js.Value, name string) js.Value {
@@ -171,6 +187,7 @@ func failure(ctx context.Context, op, key string, err error) error {
 		return e
 	}
 	e.Hint = r.Text("hint")
+	e.Date = dateOf(property(r.Reason, "date"))
 	sentinel := s3publish.FromCode(r.Text("code"))
 	if sentinel == nil && r.Text("name") == "AbortError" {
 		sentinel = s3publish.ErrAborted

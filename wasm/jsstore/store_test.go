@@ -28,6 +28,9 @@ func expose(t *testing.T, s s3publish.ObjectStore) js.Value {
 		var known *s3publish.Error
 		if errors.As(err, &known) {
 			e.Set("hint", known.Hint)
+			if !known.Date.IsZero() {
+				e.Set("date", float64(known.Date.UnixMilli()))
+			}
 		}
 		return e
 	}
@@ -55,7 +58,7 @@ func expose(t *testing.T, s s3publish.ObjectStore) js.Value {
 		}
 		data := uint8Array.New(len(o.Data))
 		js.CopyBytesToJS(data, o.Data)
-		return js.ValueOf(map[string]any{"data": data, "etag": o.ETag}), nil
+		return js.ValueOf(map[string]any{"data": data, "etag": o.ETag, "date": float64(o.Date.UnixMilli())}), nil
 	})
 	method("put", func(ctx context.Context, args []js.Value, options js.Value) (js.Value, error) {
 		data := make([]byte, args[1].Length())
@@ -76,10 +79,10 @@ func expose(t *testing.T, s s3publish.ObjectStore) js.Value {
 		return js.ValueOf(map[string]any{"etag": etag}), err
 	})
 	method("list", func(ctx context.Context, args []js.Value, _ js.Value) (js.Value, error) {
-		keys, err := s.List(ctx, args[0].String())
-		out := make([]any, len(keys))
-		for i, k := range keys {
-			out[i] = k
+		all, err := s.List(ctx, args[0].String())
+		out := make([]any, len(all))
+		for i, l := range all {
+			out[i] = map[string]any{"key": l.Key, "size": float64(l.Size), "modified": float64(l.Modified.UnixMilli())}
 		}
 		return js.ValueOf(out), err
 	})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall/js"
+	"time"
 
 	"github.com/holdfast-fs/holdfast/s3publish"
 	"github.com/holdfast-fs/holdfast/s3publish/s3store"
@@ -79,7 +80,7 @@ func (o object) get(ctx context.Context, key string, args []js.Value) (js.Value,
 	if err != nil {
 		return js.Undefined(), err
 	}
-	return js.ValueOf(map[string]any{"data": sink.Data, "etag": got.ETag}), nil
+	return js.ValueOf(map[string]any{"data": sink.Data, "etag": got.ETag, "date": millis(got.Date)}), nil
 }
 
 func (o object) put(ctx context.Context, key string, args []js.Value) (js.Value, error) {
@@ -129,16 +130,24 @@ func (o object) sum(ctx context.Context, data js.Value, given string) (sum [32]b
 }
 
 func (o object) list(ctx context.Context, prefix string, _ []js.Value) (js.Value, error) {
-	keys, err := o.store.List(ctx, prefix)
-	out := make([]any, len(keys))
-	for i, k := range keys {
-		out[i] = k
+	all, err := o.store.List(ctx, prefix)
+	out := make([]any, len(all))
+	for i, l := range all {
+		out[i] = map[string]any{"key": l.Key, "size": float64(l.Size), "modified": millis(l.Modified)}
 	}
 	return js.ValueOf(out), err
 }
 
 func (o object) delete(ctx context.Context, key string, _ []js.Value) (js.Value, error) {
 	return js.Undefined(), o.store.Delete(ctx, key)
+}
+
+// millis is a time as JavaScript has it, undefined when it is not known.
+func millis(t time.Time) any {
+	if t.IsZero() {
+		return js.Undefined()
+	}
+	return float64(t.UnixMilli())
 }
 
 // reason makes the JavaScript error of a Go error.
@@ -150,6 +159,7 @@ func reason(err error) js.Value {
 	if errors.As(err, &known) {
 		e.Set("path", known.Key)
 		e.Set("hint", known.Hint)
+		e.Set("date", millis(known.Date))
 	}
 	return e
 }

@@ -64,10 +64,10 @@ test('conditions hold', async () => {
 
 test('list and delete', async () => {
   for (const k of ['l/b', 'l/a']) await store.put(k, bytes(k))
-  assert.deepEqual(await store.list('l/'), ['l/a', 'l/b'])
+  assert.deepEqual((await store.list('l/')).map((o) => o.key), ['l/a', 'l/b'])
   await store.delete('l/a')
   await store.delete('l/a', {})
-  assert.deepEqual(await store.list('l/', {}), ['l/b'])
+  assert.deepEqual((await store.list('l/', {})).map((o) => o.key), ['l/b'])
   await rejects(store.get('l/a'), 'ErrNotFound')
 })
 
