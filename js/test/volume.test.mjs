@@ -325,11 +325,11 @@ test('salvage opens what is whole of a damaged volume, says what is lost, and wr
   await volume.close()
   const at = Buffer.from(storage.bytes.buffer).indexOf('secondsecond')
   storage.bytes[at] ^= 1
-  const before = storage.bytes.slice()
   const again = await open('damaged', { storage })
   await assert.rejects(again.verify(), { code: 'ErrCorrupt' })
   assert.throws(() => again.fs.readFileSync('/a'), { code: 'EIO' })
   await again.close({ commit: false })
+  const before = storage.bytes.slice()
   const { volume: saved, salvaged } = await salvage('damaged', { storage })
   t.after(() => saved.close())
   assert.equal(saved.fs.readFileSync('/a', 'utf8'), 'first'.repeat(500))
