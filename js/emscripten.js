@@ -10,6 +10,7 @@ import { HoldfastError } from './errors.js'
 import { setAttr } from './files.js'
 import { coreOf } from './internal.js'
 import { Nodes } from './emscripten-nodes.js'
+import { streamOps } from './emscripten-stream.js'
 import { wasiErrno } from './emscripten-errno.js'
 
 /**
@@ -124,19 +125,6 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     if (final) check(sync())
   }
 
-  // One array over the guest's memory is kept: HEAP8 is an Int8Array, and copying between arrays of two types is many times slower.
-  let heap = new Uint8Array(0)
-
-  /** @param {any} buffer a view of the guest's memory, or an array of its own */
-  function bytesOf(buffer) {
-    if (buffer instanceof Uint8Array) return buffer
-    if (buffer.byteOffset === 0) {
-      if (heap.buffer !== buffer.buffer || heap.length === 0) heap = new Uint8Array(buffer.buffer)
-      return heap
-    }
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-  }
-
   const common = {
     /** @param {any} node */
     getattr(node) {
@@ -145,13 +133,12 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     },
     setattr: change,
     statfs() {
-      const rc = core.x.statfs()
-      check(rc)
+      check(core.x.statfs())
       if (core.u8.length === 0) core.refresh()
       const at = abi.NUMS >> 3
-      const used = core.f64[at + 1]
-      const files = core.f64[at + 2]
-      return { bsize: 4096, frsize: 4096, blocks: used * 2 + 1e6, bfree: used + 1e6, bavail: used + 1e6, files: files + 1e6, ffree: 1e6, fsid: core.dev, flags: 0, namelen: 255 }
+      const [bsize, blocks, files, free] = core.f64.subarray(at, at + 4)
+      // What memory leaves: the storage's quota can only be asked for asynchronously. A file takes a block at least.
+      return { bsize, frsize: bsize, blocks, bfree: free, bavail: free, files: files + free, ffree: free, fsid: core.dev, flags: 0, namelen: 255 }
     },
   }
 
@@ -228,100 +215,8 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
   }
 
   const file = { ...common, link: directory.link }
-
-  /** Of every kind of stream: stat and chmod through an open file work on it even when its name is gone. */
-  const anyStream = {
-    /** @param {any} stream */
-    fsync(stream) {
-      ino(stream.node)
-      return check(sync())
-    },
-  }
-
-  const directoryStream = {
-    ...anyStream,
-    /** @param {any} stream @param {number} offset @param {number} whence */
-    llseek(stream, offset, whence) {
-      return positionOf(stream, offset, whence, () => 0)
-    },
-  }
-
-  const fileStream = {
-    ...anyStream,
-    /** @param {any} stream */
-    open(stream) {
-      const node = stream.node
-      const id = node.epoch === nodes.epoch ? core.x.handle_open(node.ino) : -116
-      if (id < 0) {
-        // FS.open has registered the stream already and would leave it open.
-        FS.closeStream?.(stream.fd)
-        fail(id)
-      }
-      stream.handle = { id, refs: 1 } // shared by the streams that dup makes
-    },
-    /** @param {any} stream */
-    dup(stream) {
-      stream.handle.refs++
-    },
-    /** @param {any} stream */
-    close(stream) {
-      if (--stream.handle.refs === 0) core.x.handle_close(stream.handle.id)
-    },
-    /** @param {any} stream */
-    getattr(stream) {
-      check(core.x.handle_attr(stream.handle.id))
-      return attributes()
-    },
-    /** @param {any} stream @param {any} attr */
-    setattr(stream, attr) {
-      check(core.x.handle_attr(stream.handle.id))
-      change(stream.node, attr)
-    },
-    /** @param {any} stream @param {any} buffer @param {number} offset @param {number} length @param {number} position */
-    read(stream, buffer, offset, length, position) {
-      const n = core.read(stream.handle.id, bytesOf(buffer), offset, length, position)
-      return n < 0 ? fail(n) : n
-    },
-    /** @param {any} stream @param {any} buffer @param {number} offset @param {number} length @param {number} position */
-    write(stream, buffer, offset, length, position) {
-      const n = core.write(stream.handle.id, bytesOf(buffer), offset, length, position)
-      return n < 0 ? fail(n) : n
-    },
-    /** @param {any} stream @param {number} offset @param {number} whence */
-    llseek(stream, offset, whence) {
-      return positionOf(stream, offset, whence, () => check(core.x.handle_size(stream.handle.id)))
-    },
-    /** @param {any} stream @param {number} offset @param {number} length */
-    allocate(stream, offset, length) {
-      const id = stream.handle.id
-      if (check(core.x.handle_size(id)) < offset + length) check(core.x.handle_truncate(id, offset + length))
-    },
-    /** The guest gets a copy; msync and munmap of a shared mapping write it back. @param {any} stream @param {number} length @param {number} position @param {number} prot @param {number} flags */
-    mmap(stream, length, position, prot, flags) {
-      const contents = new Uint8Array(length)
-      check(core.read(stream.handle.id, contents, 0, length, position))
-      return mapped(FS, module, contents, prot, flags, fail)
-    },
-    /** @param {any} stream @param {any} buffer @param {number} offset in the file @param {number} length @param {number} flags */
-    msync(stream, buffer, offset, length, flags) {
-      if (flags & 2) return 0 // MAP_PRIVATE
-      const id = stream.handle.id
-      const inside = Math.min(length, check(core.x.handle_size(id)) - offset) // a mapping never makes its file longer
-      if (inside > 0) check(core.write(id, bytesOf(buffer), 0, inside, offset))
-      return 0
-    },
-  }
-
-  /**
-   * @param {any} stream
-   * @param {number} offset
-   * @param {number} whence
-   * @param {() => number} size
-   */
-  function positionOf(stream, offset, whence, size) {
-    const position = whence === 1 ? stream.position + offset : whence === 2 ? size() + offset : offset
-    return position < 0 ? fail(-22) : position
-  }
+  const sync = () => (commit ? core.sync() : 0)
+  const streams = streamOps({ FS, module, core, nodes, fail, check, ino, attributes, change, sync })
 
   /**
    * @param {any} parent
@@ -337,19 +232,17 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     const type = mode & abi.S_IFMT
     if (type === abi.S_IFDIR) {
       node.node_ops = directory
-      node.stream_ops = directoryStream
+      node.stream_ops = streams.directory
       nodes.directory(node)
     } else if (type === abi.S_IFLNK) {
       node.node_ops = symlink
       node.stream_ops = {}
     } else {
       node.node_ops = file
-      node.stream_ops = FS.isChrdev(mode) ? FS.chrdev_stream_ops : fileStream
+      node.stream_ops = FS.isChrdev(mode) ? FS.chrdev_stream_ops : streams.file
     }
     return node
   }
-
-  const sync = () => (commit ? core.sync() : 0)
 
   return {
     /** @param {any} mount */
@@ -391,29 +284,4 @@ function namesOf(bytes) {
     at += 2 + n
   }
   return names
-}
-
-/**
- * Puts bytes into memory of the guest's allocator, aligned and padded as mmap has to.
- *
- * @param {any} FS
- * @param {any} module
- * @param {Uint8Array} contents
- * @param {number} prot
- * @param {number} flags
- * @param {(rc: number) => never} fail
- */
-function mapped(FS, module, contents, prot, flags, fail) {
-  const memfs = FS.filesystems?.MEMFS
-  if (memfs) {
-    // MEMFS does just that, by a function that programs do not export, with the contents of a node.
-    const node = { mode: 0o100644, contents, usedBytes: contents.length }
-    return memfs.stream_ops.mmap({ node }, contents.length, 0, prot, flags)
-  }
-  const size = Math.ceil(contents.length / 65536) * 65536
-  const ptr = module?._emscripten_builtin_memalign?.(65536, size)
-  if (!ptr) return fail(-12)
-  module.HEAPU8.fill(0, ptr, ptr + size)
-  module.HEAPU8.set(contents, ptr)
-  return { ptr, allocated: true }
 }

@@ -114,7 +114,7 @@ export class SnapshotFiles {
   }
 
   statfs() {
-    return { bsize: 4096, blocks: 0, files: 0 }
+    return { bsize: 4096, blocks: 0, files: 0, free: 0 }
   }
 
   sync() {

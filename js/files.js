@@ -327,8 +327,8 @@ export class Files {
   statfs() {
     this.#check(this.#core.x.statfs(), 'statfs')
     const at = abi.NUMS >> 3
-    const [bsize, blocks, files] = this.#core.f64.subarray(at, at + 3)
-    return { bsize, blocks, files }
+    const [bsize, blocks, files, free] = this.#core.f64.subarray(at, at + 4)
+    return { bsize, blocks, files, free }
   }
 }
 

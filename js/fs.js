@@ -397,9 +397,9 @@ export function createFs(files, dev) {
     /** @param {PathLike} path @param {{ bigint?: boolean }} [_options] */
     statfsSync(path, _options) {
       files.stat(toPath(path), true, 'statfs')
-      const { bsize, blocks, files: count } = files.statfs()
-      // There is no fixed size: what is free is what memory and the browser's quota leave.
-      return { type: 0x484f4c44, bsize, blocks: blocks * 2 + 1e6, bfree: blocks + 1e6, bavail: blocks + 1e6, files: count, ffree: 1e6 }
+      const { bsize, blocks, files: count, free } = files.statfs()
+      // What memory leaves: the browser's quota can only be asked for asynchronously. A file takes a block at least.
+      return { type: 0x484f4c44, bsize, blocks, bfree: free, bavail: free, files: count + free, ffree: free }
     },
 
     Stats,

@@ -62,7 +62,7 @@ test(`random operations do on a mount what they do on MEMFS (seed ${SEED})`, asy
     () => { const p = path(), flags = pick(['r', 'r+', 'w', 'w+', 'a', 'a+']); /** @type {any[]} */ const pair = []; open_.push(pair); return [`open ${p} ${flags}`, (r, s) => { pair[s] = FS.open(r + p, flags); return 0 }] },
     () => { const i = int(open_.length), pair = open_[i]; return [`close ${i}`, (_, s) => { if (pair?.[s]) { FS.close(pair[s]); pair[s] = null } }] },
     () => { const i = int(open_.length), n = int(9000), pos = rnd() < 0.5 ? undefined : int(9000); return [`read #${i}`, (_, s) => { const f = open_[i]?.[s]; if (!f) return; const b = new Uint8Array(n); return [FS.read(f, b, 0, n, pos), Buffer.from(b).toString('latin1')] }] },
-    () => { const i = int(open_.length), b = data(), pos = rnd() < 0.5 ? undefined : int(9000); return [`write #${i}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.write(f, b, 0, b.length, pos) }] },
+    () => { const i = int(open_.length), b = data(), pos = rnd() < 0.5 ? undefined : int(9000); return [`write #${i}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.write(f, b, 0, b.length, f.flags & 0o2000 /* where MEMFS does not append */ ? undefined : pos) }] },
     () => { const i = int(open_.length), w = int(3), n = int(5000) - 500; return [`llseek #${i} ${n} ${w}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.llseek(f, n, w) }] },
     () => { const i = int(open_.length), n = int(9000); return [`ftruncate #${i} ${n}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.ftruncate(f.fd, n) }] },
     () => { const i = int(open_.length); return [`fstat #${i}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.fstat(f.fd).size }] },
@@ -241,21 +241,104 @@ test('an open file lives on without a name, until it is closed', async (t) => {
   fails(ENOENT, () => FS.stat('/hf/f'))
 })
 
-test('mmap gives a copy, and msync writes it back within the file', async (t) => {
-  const FS = await startFs()
+test('what is written through a stream that appends goes to the end, whoever else writes, and wherever pwrite says', async (t) => {
+  const [A, B] = [await startFs(), await startFs()]
   const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  mountEmscripten({ FS: A }, volume, '/hf')
+  mountEmscripten({ FS: B }, volume, '/hf')
+  const [a, b] = [A.open('/hf/log', 'a'), B.open('/hf/log', 'a')]
+  const bytes = (/** @type {string} */ s) => new TextEncoder().encode(s)
+  A.write(a, bytes('one '), 0, 4)
+  B.write(b, bytes('two '), 0, 4)
+  A.write(a, bytes('three '), 0, 6)
+  B.write(b, bytes('four'), 0, 4, 0)
+  assert.equal(text(A, '/hf/log'), 'one two three four')
+})
+
+test('mmap gives a copy; msync writes it back within the file, and durably', async (t) => {
+  const FS = await startFs()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
   t.after(() => volume.close())
   mountEmscripten({ FS }, volume, '/hf')
   FS.writeFile('/hf/f', new Uint8Array(5000).fill(7))
   const s = FS.open('/hf/f', 'r+')
   const { ptr, allocated } = FS.mmap(s, 8192, 0, 3, 1)
   assert.equal(allocated && ptr > 0 && ptr % 65536, 0)
+  const { flushes } = storage
   FS.msync(s, new Uint8Array(8192).fill(9), 0, 8192, 1)
   assert.deepEqual([...new Set(FS.readFile('/hf/f'))], [9])
   assert.equal(FS.stat('/hf/f').size, 5000)
+  assert.equal(storage.flushes, flushes + 1)
+  assert.equal(volume.dirty, false)
   FS.msync(s, new Uint8Array(8192).fill(1), 0, 8192, 2) // a private mapping is not written
   assert.deepEqual([...new Set(FS.readFile('/hf/f'))], [9])
+  // The guest closed the file while it was mapped, and opened another one, which got the number of its descriptor.
+  FS.writeFile('/hf/other', 'other')
   FS.close(s)
+  const other = FS.open('/hf/other', 'r+')
+  assert.equal(other.fd === s.fd || s.fd === null, true)
+  FS.msync(other, new Uint8Array(8192).fill(1), 0, 8192, 1)
+  assert.equal(text(FS, '/hf/other'), 'other')
+  FS.close(other)
+  // SQLite's index of a WAL is not a file that anybody may find later.
+  FS.writeFile('/hf/x.db-shm', new Uint8Array(100))
+  const shm = FS.open('/hf/x.db-shm', 'r+')
+  FS.mmap(shm, 100, 0, 3, 1)
+  FS.msync(shm, new Uint8Array(100).fill(1), 0, 100, 1)
+  assert.deepEqual([...new Set(FS.readFile('/hf/x.db-shm'))], [0])
+  FS.close(shm)
+})
+
+test('statfs tells what is in use and what is left', async (t) => {
+  const FS = await startFs()
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  mountEmscripten({ FS }, volume, '/hf')
+  FS.writeFile('/hf/a', '')
+  const before = FS.statfs('/hf/a')
+  FS.writeFile('/hf/b', new Uint8Array(1 << 20))
+  const after = FS.statfs('/hf')
+  assert.ok(before.bfree - after.bfree >= 256 && before.bfree - after.bfree < 300, `${before.bfree} - ${after.bfree}`)
+  assert.equal(after.blocks, before.blocks)
+  assert.deepEqual([after.bsize, after.namelen, after.bavail], [4096, 255, after.bfree])
+  assert.equal(FS.statfs('/tmp').fsid === after.fsid, false)
+})
+
+test('another runtime uses the mount through PROXYFS', async (t) => {
+  const [A, B] = [await startFs(), await startFs()]
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  mountEmscripten({ FS: A }, volume, '/site')
+  B.mkdirTree('/site')
+  B.mount(B.filesystems.PROXYFS, { root: '/site', fs: A }, '/site')
+  B.mkdir('/site/d', 0o750)
+  B.writeFile('/site/d/f', 'from B')
+  assert.equal(text(A, '/site/d/f'), 'from B')
+  A.writeFile('/site/d/f', 'from A, longer')
+  assert.equal(text(B, '/site/d/f'), 'from A, longer')
+  B.rename('/site/d/f', '/site/g')
+  B.symlink('g', '/site/l')
+  assert.equal(text(A, '/site/l'), 'from A, longer')
+  B.truncate('/site/g', 4)
+  B.chmod('/site/g', 0o600)
+  B.utime('/site/g', 5000, 6000)
+  const { size, mode, mtime } = A.stat('/site/g')
+  assert.deepEqual([size, mode & 0o777, mtime.getTime()], [4, 0o600, 6000])
+  const s = B.open('/site/g', 'a+')
+  B.write(s, new TextEncoder().encode('!'), 0, 1)
+  assert.equal(B.llseek(s, 0, 2), 5)
+  B.close(s)
+  fails(ENOENT, () => B.stat('/site/none'))
+  fails(55, () => (B.writeFile('/site/d/x', ''), B.rmdir('/site/d'))) // ENOTEMPTY
+  B.unlink('/site/d/x')
+  B.rmdir('/site/d')
+  assert.deepEqual(A.readdir('/site').sort(), ['.', '..', 'g', 'l'])
+  const snap = volume.snapshot()
+  B.writeFile('/site/g', 'changed')
+  volume.restore(snap)
+  assert.equal(text(B, '/site/g'), 'from!')
 })
 
 test('fsync commits before it returns, and fails with the right number when the commit fails', async (t) => {

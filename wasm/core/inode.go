@@ -227,7 +227,7 @@ func resolve(base float64, n, follow, slot int32) float64 {
 	return found(r.Ino, nil)
 }
 
-// statfs leaves the block size, the blocks in use and the number of files as numbers 0 to 2.
+// statfs leaves the block size, the blocks that fit, the number of files and the free blocks as numbers 0 to 3.
 //
 //go:wasmexport statfs
 func statfs() int32 {
@@ -235,6 +235,7 @@ func statfs() int32 {
 	num(0, float64(s.BlockSize))
 	num(1, float64(s.Blocks))
 	num(2, float64(s.Files))
+	num(3, float64(s.Free))
 	return 0
 }
 
