@@ -54,6 +54,7 @@ const (
 	headPrefix     = "heads/"
 	snapshotPrefix = "snapshots/"
 	packPrefix     = "packs/"
+	checkPrefix    = "checks/" // objects of Check and Prune that live for a moment
 )
 
 func headKey(volume string) string { return headPrefix + volume }

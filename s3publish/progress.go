@@ -2,18 +2,20 @@ package s3publish
 
 import "sync"
 
-// Phase is what a publish or a pull is doing. Phases come in the order in which they are listed, some may
+// Phase is what a call is doing. Phases come in the order in which they are listed, some may
 // be left out, and none comes back.
 type Phase string
 
 const (
-	PhaseRead     Phase = "read"     // both: reading what is remote
+	PhaseRead     Phase = "read"     // all: reading what is remote
 	PhaseHash     Phase = "hash"     // publish: hashing what is new
 	PhaseUpload   Phase = "upload"   // publish: sending packs
 	PhaseHead     Phase = "head"     // publish: sending the snapshot and moving the head
 	PhaseDownload Phase = "download" // pull: fetching and checking packs
 	PhaseImport   Phase = "import"   // pull: building the tree
-	PhaseDone     Phase = "done"     // both
+	PhaseVerify   Phase = "verify"   // verify: reading packs
+	PhaseDelete   Phase = "delete"   // prune
+	PhaseDone     Phase = "done"     // all
 )
 
 // Progress counts content: the bytes of blobs (what is sent or fetched adds a few per cent of index), and
