@@ -28,10 +28,14 @@ all: build
 # ---- what is built ----
 
 # js/build.mjs knows how each part of dist is made; make knows when.
-build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js
+build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js build/gateway/gateway.wasm
 
 js/dist/core.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
 	node js/build.mjs $*
+
+# The Worker, with what it is deployed with beside it.
+build/gateway/gateway.wasm: wasm/gateway/build.mjs wasm/gateway/worker.mjs $(GO_FILES)
+	node wasm/gateway/build.mjs
 
 # Go's own loader belongs to the Go version in use.
 js/dist/go.js: js/build.mjs $(shell go env GOROOT)/lib/wasm/wasm_exec.js

@@ -8,6 +8,7 @@ require (
 	github.com/aws/smithy-go v1.28.8
 	github.com/hack-pad/hackpadfs v0.2.4
 	github.com/stretchr/testify v1.12.1
+	github.com/syumai/workers v0.31.0
 	github.com/zeebo/xxh3 v1.1.0
 )
 

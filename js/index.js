@@ -11,6 +11,7 @@ import { opfs, opfsAvailable } from './storage-opfs.js'
 import { Volume } from './volume.js'
 
 export { HoldfastError, memory, opfs, Volume }
+export { gateway } from './gateway.js'
 export { s3 } from './s3.js'
 
 /**

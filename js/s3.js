@@ -5,7 +5,7 @@ import { compile, locate } from './module.js'
 import { startProgram } from './program.js'
 
 /**
- * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string }} Credentials
+ * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string, expiration?: Date | number }} Credentials
  *
  * @typedef {object} S3Config
  * @property {string} endpoint such as https://s3.eu-central-1.amazonaws.com
@@ -14,6 +14,7 @@ import { startProgram } from './program.js'
  * @property {string} [prefix] of every key
  * @property {boolean} [forcePathStyle] the bucket in the path (the default) rather than in the host name
  * @property {Credentials | (() => Credentials | Promise<Credentials>)} credentials they are used to sign and are kept nowhere
+ * @property {import('./volume.js').RetryOptions} [retry]
  * @property {import('./module.js').WasmSource} [wasm] where s3.wasm is, when it is not beside this package
  */
 
@@ -23,7 +24,7 @@ import { startProgram } from './program.js'
  * @param {S3Config} config
  * @returns {import('./volume.js').ObjectStore}
  */
-export function s3({ wasm, ...config }) {
+export function s3({ wasm, retry, ...config }) {
   for (const key of /** @type {const} */ (['endpoint', 'bucket', 'credentials'])) {
     if (!config[key]) throw new HoldfastError('ErrInvalid', `s3: ${key} is missing`, { errno: 22 })
   }
@@ -32,6 +33,7 @@ export function s3({ wasm, ...config }) {
   const store = () => (loading ??= load(config, wasm, again))
   const again = () => (loading = null) // the next call loads it anew
   return {
+    retry,
     get: async (...args) => (await store()).get(...args),
     put: async (...args) => (await store()).put(...args),
     list: async (...args) => (await store()).list(...args),

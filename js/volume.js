@@ -51,7 +51,17 @@ import { CORE } from './internal.js'
  * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted. `date` (of rejections too) and `modified` are the service's
  * clock in milliseconds since 1970, as its Date and LastModified have it.
  *
+ * How requests that fail for a time are tried again: after a pause that doubles, between half and one and a half of its mean, or when the
+ * server says (Retry-After, up to a minute).
+ *
+ * @typedef {object} RetryOptions
+ * @property {number} [attempts] requests in all; default 5
+ * @property {number} [baseDelay] mean of the first pause, in ms; default 200
+ * @property {number} [maxDelay] the longest mean, in ms; default 10,000
+ * @property {number} [timeout] of one request, in ms; default 60,000 and what its content takes at 32 KiB/s
+ *
  * @typedef {object} ObjectStore
+ * @property {RetryOptions} [retry]
  * @property {(key: string, options?: { offset?: number, length?: number, signal?: AbortSignal }) => Promise<{ data: Uint8Array, etag: string, date?: number }>} get
  * @property {(key: string, data: Uint8Array, options?: { ifMatch?: string, ifNoneMatch?: boolean, sha256?: string, signal?: AbortSignal }) => Promise<{ etag: string }>} put
  * @property {(prefix: string, options?: { signal?: AbortSignal }) => Promise<{ key: string, size: number, modified?: number }[]>} list

@@ -19,7 +19,7 @@ const credentials = { accessKeyId: 'holdfast-test', secretAccessKey: 'holdfast-t
  * Starts the server with one bucket that pages of `pageOrigin` may use, behind a recording proxy.
  * `config` is what s3() takes; `stop` takes the server and the proxy down.
  */
-export async function startS3({ pageOrigin, bucket = 'site' }) {
+export async function startS3({ pageOrigin, bucket = 'site', keepTexts = false }) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'holdfast-s3-'))
   const buckets = path.join(folder, 'buckets')
   const versions = path.join(folder, 'versions')
@@ -36,7 +36,7 @@ export async function startS3({ pageOrigin, bucket = 'site' }) {
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text) => (log += text))
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
-  const proxy = await recordingProxy(`http://127.0.0.1:${port}`, { allowOrigin: pageOrigin })
+  const proxy = await recordingProxy(`http://127.0.0.1:${port}`, { allowOrigin: pageOrigin, keepTexts })
 
   async function stop() {
     await proxy.close()

@@ -74,6 +74,24 @@ func TestCoreModuleLinksNeitherHTTPNorTheAWSSDK(t *testing.T) {
 	}
 }
 
+// The gateway fits the free plan of Cloudflare because it carries none of this.
+func TestGatewayLinksNeitherTheAWSSDKNorWhatItDoesNotServe(t *testing.T) {
+	for _, pkg := range dependencies(t, "./wasm/gateway") {
+		if strings.HasPrefix(pkg, "github.com/aws/") || pkg == module+"memfs" || pkg == module+"s3publish" || strings.HasPrefix(pkg, module+"opfs") {
+			t.Errorf("./wasm/gateway links %s", pkg)
+		}
+	}
+}
+
+// What a token allows is decided by Go that runs anywhere, and is tested there.
+func TestTheGatewaysPolicyKnowsNothingOfWorkers(t *testing.T) {
+	for _, pkg := range dependencies(t, "./s3publish/gate") {
+		if strings.HasPrefix(pkg, "github.com/") && pkg != module+"s3publish/gate" {
+			t.Errorf("./s3publish/gate links %s", pkg)
+		}
+	}
+}
+
 // memfs is pure: what it needs of the system, it is given.
 func TestMemfsLinksNoNetworkAndNoJavaScript(t *testing.T) {
 	for _, pkg := range dependencies(t, "./memfs") {
