@@ -4,7 +4,7 @@
  */
 
 import { HoldfastError } from './errors.js'
-import { content, failureOf, hex, page, unreachable } from './http.js'
+import { content, dateOf, failureOf, hex, page, unreachable } from './http.js'
 
 /**
  * @typedef {object} GatewayConfig
@@ -77,7 +77,7 @@ class Client {
       throw new HoldfastError('ErrUnsupported', 'the service ignores ranges', { path: key })
     }
     const data = await content(response, length, key, signal)
-    return { data, etag: response.headers.get('etag') ?? '' }
+    return { data, etag: response.headers.get('etag') ?? '', date: dateOf(response) }
   }
 
   /**
@@ -96,12 +96,13 @@ class Client {
    * @param {{ signal?: AbortSignal }} [options]
    */
   async list(prefix, { signal } = {}) {
-    const keys = []
-    for (let after; ; after = keys.at(-1)) {
+    /** @type {import('./http.js').Listed[]} */
+    const all = []
+    for (let after; ; after = all.at(-1)?.key) {
       const response = await this.#do({ op: 'list', key: prefix, after }, {}, undefined, signal)
       const { objects, more } = await page(response, prefix, signal)
-      keys.push(...objects.map((o) => o.key))
-      if (!more || objects.length === 0) return keys.sort()
+      all.push(...objects)
+      if (!more || objects.length === 0) return all.sort((a, b) => (a.key < b.key ? -1 : 1))
     }
   }
 

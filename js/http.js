@@ -53,8 +53,16 @@ export async function failureOf(response, key) {
     said = [s3, element(text, 'Message')].filter(Boolean).join(': ')
   }
   const err = new HoldfastError(code, `HTTP ${response.status}${said && `: ${said.slice(0, 300)}`}`, { path: key, hint })
-  const pause = retryAfter(response)
-  return pause === undefined ? err : Object.assign(err, { retryAfter: pause })
+  return Object.assign(err, { retryAfter: retryAfter(response), date: dateOf(response) })
+}
+
+/**
+ * The server's clock in milliseconds since 1970; undefined where CORS rules hide it.
+ *
+ * @param {Response} response
+ */
+export function dateOf(response) {
+  return Date.parse(response.headers.get('date') ?? '') || undefined
 }
 
 /**
@@ -83,7 +91,7 @@ export function unreachable(err, key, url, signal) {
   const why = [err?.message, err?.cause?.message].filter(Boolean).join(': ')
   return new HoldfastError('ErrUnreachable', `${why || 'no answer'} (${url && new URL(url).host})`, {
     path: key,
-    hint: 'The server is down, the address is wrong, or it does not allow this page: its CORS rules must allow the page\'s origin, GET, PUT and DELETE, all request headers, and expose ETag.',
+    hint: 'The server is down, the address is wrong, or it does not allow this page: its CORS rules must allow the page\'s origin, GET, PUT and DELETE, all request headers, and expose ETag, Date and Retry-After.',
   })
 }
 

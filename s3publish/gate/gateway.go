@@ -33,11 +33,16 @@ const maxQuestion = 4 << 10
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	now := time.Now()
+	if g.Now != nil {
+		now = g.Now()
+	}
+	h.Set("Date", now.UTC().Format(http.TimeFormat)) // the bucket's clock, for who prunes
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Origin")
 	if origin := r.Header.Get("Origin"); origin != "" && (slices.Contains(g.Origins, origin) || slices.Contains(g.Origins, "*")) {
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "ETag, Content-Range, Retry-After")
+		h.Set("Access-Control-Expose-Headers", "ETag, Date, Content-Range, Retry-After")
 		if r.Method == http.MethodOptions {
 			h.Set("Access-Control-Allow-Methods", "GET, PUT, POST, DELETE")
 			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Range, X-Content-SHA256")
@@ -48,16 +53,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	if err := g.serve(w, r); err != nil {
+	if err := g.serve(w, r, now); err != nil {
 		answerError(w, err)
 	}
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
-	now := time.Now()
-	if g.Now != nil {
-		now = g.Now()
-	}
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, now time.Time) error {
 	if len(g.Keys) == 0 || slices.ContainsFunc(g.Keys, func(k []byte) bool { return len(k) < MinKey }) || (g.S3 == nil) == (g.Bucket == nil) {
 		return errConfiguration
 	}

@@ -70,8 +70,8 @@ func (b memBucket) List(ctx context.Context, prefix, after string) ([]gate.Liste
 	}
 	var out []gate.Listed
 	for _, k := range keys {
-		if k > after && len(out) < 1000 {
-			out = append(out, gate.Listed{Key: k, Size: 1})
+		if k.Key > after && len(out) < 1000 {
+			out = append(out, gate.Listed{Key: k.Key, Size: k.Size, Modified: 1})
 		}
 	}
 	return out, nil
@@ -245,7 +245,8 @@ func TestABucketIsServed(t *testing.T) {
 	require.Equal(t, 200, res.StatusCode, "%s", body)
 	keys, err := store.List(t.Context(), "")
 	require.NoError(t, err)
-	require.Equal(t, []string{"p/site/" + key}, keys)
+	require.Len(t, keys, 1)
+	require.Equal(t, "p/site/"+key, keys[0].Key)
 	res, _ = put(key, pack, map[string]string{"If-None-Match": "*"})
 	require.Equal(t, 412, res.StatusCode)
 	res, _ = put("packs/"+hash([]byte("other")), []byte("OTHER"), map[string]string{"X-Content-SHA256": hash([]byte("other"))})
@@ -270,7 +271,7 @@ func TestABucketIsServed(t *testing.T) {
 		require.Equal(t, 400, res.StatusCode, bad)
 	}
 	_, body = c.do("GET", c.url+"?list=packs/", nil, nil)
-	require.JSONEq(t, `{"objects":[{"key":"`+key+`","size":1,"modified":0}],"more":false}`, string(body))
+	require.JSONEq(t, `{"objects":[{"key":"`+key+`","size":19,"modified":1}],"more":false}`, string(body))
 	_, body = c.do("GET", c.url+"?list=packs/&after="+key, nil, nil)
 	require.JSONEq(t, `{"objects":[],"more":false}`, string(body))
 	for range 2 {

@@ -40,7 +40,7 @@ func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
 
-// The largest objects that can be written, in bytes. A head has 81; a pack may have 64 MiB (LAYOUT.md, Snapshot object), and
+// The largest objects that can be written, in bytes. A head has 81 (MaxHead is for checks, too); a pack may have 64 MiB (LAYOUT.md, Snapshot object), and
 // a snapshot lists 65,536 packs at most.
 const (
 	MaxHead     = 1 << 10
@@ -56,20 +56,25 @@ const (
 	branchHead
 	snapshot
 	pack
+	check
 )
 
 // Allow tells if a grant covers a request: nil, or an ErrRefused. It is the whole policy:
 //
-//   - Keys are heads/<volume>, heads/<volume> followed by one of . - _ ~ and a suffix (branches), snapshots/<id> and
-//     packs/<id>; ids have 64 lower-case hex digits. No other key is read, written, listed or deleted.
+//   - Keys are heads/<volume>, heads/<volume> followed by one of . - _ ~ and a suffix (branches), snapshots/<id>,
+//     packs/<id> and checks/<name>; ids have 64 lower-case hex digits. No other key is read, written, listed or deleted.
 //   - A snapshot or a pack is written only with content whose SHA-256 is its id.
 //   - A head is written only by compare-and-swap.
-//   - The volume's own head is never deleted.
+//   - The volume's own head is never deleted. Who may write may delete checks, which are for finding out what the bucket can do.
 func (g Grant) Allow(r Request) error {
 	if len(r.Key) > 300 || len(r.After) > 300 {
 		return refuse("the key is too long")
 	}
+	k, id := g.kind(r.Key)
 	need := map[Op]Rights{Get: Read, List: Read, Put: Write, Delete: Prune}[r.Op]
+	if r.Op == Delete && k == check {
+		need = Write
+	}
 	if need == "" {
 		return refuse("there is no operation %.20q", r.Op)
 	}
@@ -85,7 +90,6 @@ func (g Grant) Allow(r Request) error {
 		}
 		return nil
 	}
-	k, id := g.kind(r.Key)
 	switch {
 	case k == other:
 		return refuse("%.80q is no key of volume %s", r.Key, g.Volume)
@@ -98,7 +102,7 @@ func (g Grant) Allow(r Request) error {
 }
 
 func allowPut(k kind, id string, r Request) error {
-	limit := map[kind]int64{mainHead: MaxHead, branchHead: MaxHead, snapshot: MaxSnapshot, pack: MaxPack}[k]
+	limit := map[kind]int64{mainHead: MaxHead, branchHead: MaxHead, check: MaxHead, snapshot: MaxSnapshot, pack: MaxPack}[k]
 	switch {
 	case r.Size < 1 || r.Size > limit:
 		return refuse("%d bytes; 1 to %d are allowed for %.80q", r.Size, limit, r.Key)
@@ -108,7 +112,7 @@ func allowPut(k kind, id string, r Request) error {
 		return refuse("the hash of the content is not the name of the object")
 	case r.IfMatch != "" && (r.IfNoneMatch || !validETag(r.IfMatch)):
 		return refuse("the condition is not one ETag")
-	case id == "" && r.IfMatch == "" && !r.IfNoneMatch:
+	case (k == mainHead || k == branchHead) && r.IfMatch == "" && !r.IfNoneMatch:
 		return refuse("a head is written only with a condition")
 	}
 	return nil
@@ -139,6 +143,10 @@ func (g Grant) kind(key string) (kind, string) {
 		if validID(name) {
 			return pack, name
 		}
+	case "checks":
+		if name != "" && len(name) <= maxCheck && !strings.ContainsFunc(name, func(c rune) bool { return c >= 0x80 || !alphanumeric(byte(c)) }) {
+			return check, ""
+		}
 	}
 	return other, ""
 }
@@ -146,16 +154,17 @@ func (g Grant) kind(key string) (kind, string) {
 const (
 	maxVolume   = 128 // LAYOUT.md of s3publish, Keys
 	maxHeadName = 255
+	maxCheck    = 64
 )
 
 func validVolume(s string) bool {
 	return s != "" && len(s) <= maxVolume && alphanumeric(s[0]) && safe(s) && !strings.Contains(s, "~")
 }
 
-// listable: one of the three folders, and perhaps the beginning of a name in it.
+// listable: one of the folders, and perhaps the beginning of a name in it.
 func listable(prefix string) bool {
 	folder, name, ok := strings.Cut(prefix, "/")
-	if !ok || folder != "heads" && folder != "snapshots" && folder != "packs" {
+	if !ok || folder != "heads" && folder != "snapshots" && folder != "packs" && folder != "checks" {
 		return false
 	}
 	return name == "" || alphanumeric(name[0]) && safe(name)

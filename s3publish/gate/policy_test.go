@@ -53,6 +53,17 @@ func TestWhatATokenAllows(t *testing.T) {
 		{gate.Prune, gate.Request{Op: gate.Delete, Key: "snapshots/" + id}},
 		{gate.Prune, gate.Request{Op: gate.Delete, Key: "heads/site-branch"}},
 
+		{gate.Read, gate.Request{Op: gate.List, Key: "checks/ABC"}},
+		{gate.Read, gate.Request{Op: gate.Get, Key: "checks/ABC234"}},
+		{gate.Write, put("checks/ABC234", gate.Request{})},
+		{gate.Write, gate.Request{Op: gate.Delete, Key: "checks/ABC234"}},
+		{"", gate.Request{Op: gate.Get, Key: "checks/"}},
+		{"", gate.Request{Op: gate.Get, Key: "checks/.."}},
+		{"", gate.Request{Op: gate.Get, Key: "checks/a/b"}},
+		{"", gate.Request{Op: gate.Get, Key: "checks/a\xc3\xa9"}},
+		{"", put("checks/"+strings.Repeat("A", 65), gate.Request{})},
+		{"", put("checks/A", gate.Request{Size: gate.MaxHead + 1})},
+
 		// Another volume.
 		{"", gate.Request{Op: gate.Get, Key: "heads/other"}},
 		{"", gate.Request{Op: gate.Get, Key: "heads/sit"}},
@@ -183,6 +194,7 @@ func FuzzKeys(f *testing.F) {
 			if _, err := s3publish.ParseID(name); err != nil {
 				t.Fatalf("%q is allowed: %v", key, err)
 			}
+		case "checks":
 		default:
 			t.Fatalf("%q is allowed", key)
 		}
