@@ -1,3 +1,5 @@
+//go:build js
+
 // The S3 module: an object store for JavaScript on the AWS SDK, over fetch. It is a program of its own, loaded on the
 // first publish, because the SDK is several times larger than the rest.
 //
