@@ -30,3 +30,9 @@ const WASI = {
 
 /** @param {number} linux */
 export const wasiErrno = (linux) => WASI[linux] ?? 29
+
+/** @type {Record<number, number>} */
+const LINUX = Object.fromEntries(Object.entries(WASI).map(([linux, wasi]) => [wasi, Number(linux)]))
+
+/** @param {number} wasi */
+export const linuxErrno = (wasi) => LINUX[wasi] ?? 5

@@ -8,10 +8,12 @@
 import * as abi from './abi.js'
 import { HoldfastError } from './errors.js'
 import { setAttr } from './files.js'
-import { coreOf } from './internal.js'
+import { CORE, coreOf } from './internal.js'
 import { Nodes } from './emscripten-nodes.js'
 import { streamOps } from './emscripten-stream.js'
 import { wasiErrno } from './emscripten-errno.js'
+
+export { captureEmscripten, materializeEmscripten } from './capture.js'
 
 /**
  * @typedef {object} FsTypeOptions
@@ -245,6 +247,8 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
   }
 
   return {
+    /** Tells a mount of the volume from others. */
+    [CORE]: core,
     /** @param {any} mount */
     mount(mount) {
       if (nodes.root) throw new TypeError('a filesystem type of Holdfast can be mounted once: make another')
