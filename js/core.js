@@ -323,7 +323,14 @@ export class Core {
     const n = this.x.failure()
     const cause = this.#takeCause()
     if (n <= 0) return new HoldfastError(codeOf(-rc), textOf(-rc), { errno: -rc, cause })
-    return remoteError(decoder.decode(this.out()), cause)
+    const err = remoteError(decoder.decode(this.out()), cause)
+    // The storage knows best why it failed: its file was taken over, or is closed.
+    return err.code === 'ErrIO' && cause instanceof HoldfastError ? cause : err
+  }
+
+  /** Bytes of the module's memory. It never shrinks. */
+  get memorySize() {
+    return this.dead ? 0 : this.#memory.buffer.byteLength
   }
 
   /** @param {HoldfastError} err makes every later call throw this */

@@ -7,10 +7,10 @@
 import { Core } from './core.js'
 import { HoldfastError, throwIfAborted } from './errors.js'
 import { checkName, memory } from './storage.js'
-import { opfs, opfsAvailable } from './storage-opfs.js'
+import { opfs, opfsAvailable, requestPersistence } from './storage-opfs.js'
 import { Volume } from './volume.js'
 
-export { HoldfastError, memory, opfs, Volume }
+export { HoldfastError, memory, opfs, requestPersistence, Volume }
 export { gateway } from './gateway.js'
 export { s3 } from './s3.js'
 
@@ -18,8 +18,8 @@ export { s3 } from './s3.js'
  * @typedef {object} OpenOptions
  * @property {import('./storage.js').Storage} [storage] opfs() where it works; nodeDirectory(path) of 'holdfast/node'; memory()
  * @property {'fsync' | 'manual'} [durability] 'fsync' (the default): a guest's fsync commits. 'manual': only commit() does
- * @property {'fail' | 'wait' | 'steal'} [ifLocked] when the volume is open elsewhere: reject with ErrLocked (the default), wait,
- *   or take it over; whoever had it gets ErrLocked from then on and loses what it had not committed
+ * @property {'fail' | 'wait' | 'steal'} [ifLocked] when the volume is open elsewhere: reject with ErrLocked (the default), wait
+ *   (until `signal` is aborted), or take it over, with every commit that was acknowledged. Whoever had it cannot commit any more: ErrFenced, and its `lost` resolves
  * @property {{ keep?: number, maxAge?: number }} [history] how many commits can be restored, and for how long (ms)
  * @property {AbortSignal} [signal]
  * @property {import('./module.js').WasmSource} [wasm] where core.wasm is, when it is not beside this package
@@ -78,16 +78,15 @@ async function start(name, { storage, durability, ifLocked, signal, wasm }, open
   oneOf('ifLocked', ifLocked, ['fail', 'wait', 'steal'])
   throwIfAborted(signal)
   const session = await storage.open({ name, ifLocked, signal })
+  /** @type {Core | undefined} */
+  let core
   try {
-    /** @type {HoldfastError | undefined} */
-    let lost
-    session.onlost = (err) => (lost = err)
-    const core = await Core.start({ wasm, file: session.file })
-    if (lost) throw lost
+    core = await Core.start({ wasm, file: session.file })
     throwIfAborted(signal)
     await openIn(core, session.file ? 0 : -1)
     return new Volume(name, durability, core, session)
-  } catch (err) {
+  } catch (/** @type {any} */ err) {
+    core?.kill(err)
     await session.release()
     throw err
   }

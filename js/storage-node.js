@@ -3,13 +3,15 @@
 import * as fs from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { HoldfastError, throwIfAborted } from './errors.js'
-import { locked, pause } from './storage.js'
-import { takeLock } from './lock-node.js'
+import { E, HoldfastError, errnoOf, throwIfAborted } from './errors.js'
+import { fenced, locked, pause } from './storage.js'
+import { stealLock, takeLock } from './lock-node.js'
 
 /**
  * The same store as in a browser, in `<path>/log`: what a commit acknowledged has been fsynced.
- * One process at a time: a second one gets ErrLocked (lock-node.js says how).
+ * One process at a time: a second one gets ErrLocked, or waits, or takes the volume over (lock-node.js says how). Whoever it was taken
+ * from notices when it next writes, and gets ErrFenced. Taking over from a living process copies the file, where the file
+ * system cannot share its blocks, so that a write on its way there cannot reach it.
  *
  * @param {string | URL} path made when it does not exist
  * @returns {import('./storage.js').Storage}
@@ -20,15 +22,38 @@ export function nodeDirectory(path) {
     kind: 'node',
     async open({ name, ifLocked, signal }) {
       throwIfAborted(signal)
-      makeDirectory(dir)
-      const lock = await waitForLock(dir, name, ifLocked, signal)
+      const lock = await attempt(name, () => {
+        makeDirectory(dir)
+        return waitForLock(dir, name, ifLocked, signal)
+      })
       try {
-        return session(openLog(dir), lock.release)
+        return session(await attempt(name, () => openLog(dir)), dir, lock, name)
       } catch (err) {
         lock.release()
         throw err
       }
     },
+  }
+}
+
+/**
+ * @template T
+ * @param {string} name
+ * @param {() => T | Promise<T>} action
+ * @returns {Promise<T>}
+ */
+async function attempt(name, action) {
+  try {
+    return await action()
+  } catch (/** @type {any} */ err) {
+    if (err instanceof HoldfastError || !err.code) throw err
+    const errno = errnoOf(err)
+    throw new HoldfastError(errno === E.ENOSPC ? 'ErrQuota' : err.code, `volume ${JSON.stringify(name)} cannot be opened: ${err.message}`, {
+      path: err.path,
+      hint: errno === E.ENOSPC ? 'free some space on the disk, then open it again' : 'can this process write to the directory?',
+      errno,
+      cause: err,
+    })
   }
 }
 
@@ -39,17 +64,46 @@ export function nodeDirectory(path) {
  * @param {AbortSignal} [signal]
  */
 async function waitForLock(dir, name, ifLocked, signal) {
-  for (let attempt = 0; ; attempt++) {
-    const lock = takeLock(dir)
+  for (let tries = 0; ; tries++) {
+    const lock = ifLocked === 'steal' ? steal(dir) : takeLock(dir)
     if ('release' in lock) return lock
-    if (ifLocked === 'steal') {
-      const err = locked(name, `in process ${lock.pid}`)
-      err.hint = 'a process cannot take a volume from another: end that one'
-      throw err
-    }
     // Two processes that start together see each other and both step back: they try again, at different times.
-    if (ifLocked === 'fail' && attempt >= 5) throw locked(name, lock.pid === process.pid ? 'in this process' : `in process ${lock.pid}`)
-    await pause(ifLocked === 'fail' ? 2 + Math.random() * 20 : 50 + Math.random() * 100, signal)
+    if (ifLocked !== 'wait' && tries >= 5) throw locked(name, lock.pid === process.pid ? 'in this process' : `in process ${lock.pid}`)
+    await pause(ifLocked === 'wait' ? 50 + Math.random() * 100 : 2 + Math.random() * 20, signal)
+  }
+}
+
+/**
+ * Takes the lock, and puts a copy of the log in its place. A process that was stopped in the middle of a write, having seen that it had the lock,
+ * then writes to a file that nobody reads. Its commit is not acknowledged, since it asks again before it flushes. What it has acknowledged is in the
+ * copy. The write may be half in the copy, as after a crash.
+ *
+ * @param {string} dir
+ */
+function steal(dir) {
+  const lock = stealLock(dir)
+  if ('pid' in lock) return lock
+  const log = join(dir, 'log')
+  const copy = join(dir, 'log.copy')
+  try {
+    if (lock.stole && fs.existsSync(log)) {
+      fs.copyFileSync(log, copy, fs.constants.COPYFILE_FICLONE)
+      const fd = fs.openSync(copy, 'r+')
+      try {
+        fs.fsyncSync(fd)
+      } finally {
+        fs.closeSync(fd)
+      }
+      fs.renameSync(copy, log)
+      syncDirectory(dir)
+    }
+    return lock
+  } catch (err) {
+    lock.release()
+    fs.rmSync(copy, { force: true })
+    throw err
+  } finally {
+    lock.done()
   }
 }
 
@@ -91,31 +145,59 @@ function syncDirectory(dir) {
 
 /**
  * @param {number} fd
- * @param {() => void} unlock
+ * @param {string} dir
+ * @param {import('./lock-node.js').Lock} lock
+ * @param {string} name
  * @returns {import('./storage.js').StorageSession}
  */
-function session(fd, unlock) {
-  let open = true
-  const close = () => {
-    if (open) fs.closeSync(fd)
-    open = false
+function session(fd, dir, lock, name) {
+  /** @type {HoldfastError | null} Why the file can be used no more. */
+  let gone = null
+  const close = (/** @type {HoldfastError} */ why) => {
+    if (!gone) fs.closeSync(fd)
+    gone ??= why
   }
+  const closed = () => new HoldfastError('ErrClosed', 'the file is closed', { errno: 9 })
+  /** @type {(err: HoldfastError) => void} */
+  let tell
+  /** @type {Promise<HoldfastError>} */
+  const lost = new Promise((resolve) => (tell = resolve))
   const check = () => {
-    if (!open) throw new HoldfastError('ErrClosed', 'the file is closed', { errno: 9 })
+    if (!gone && !lock.held()) {
+      const err = fenced(name, 'another process')
+      close(err)
+      tell(err)
+    }
+    if (gone) throw gone
   }
+  check() // somebody may have stolen it while the log was opened
   return {
     file: {
-      read: (into, at) => (check(), fs.readSync(fd, into, 0, into.length, at)),
+      read: (into, at) => {
+        if (gone) throw gone
+        return fs.readSync(fd, into, 0, into.length, at)
+      },
       write: (from, at) => (check(), fs.writeSync(fd, from, 0, from.length, at)),
       truncate: (size) => (check(), fs.ftruncateSync(fd, size)),
-      size: () => (check(), fs.fstatSync(fd).size),
-      flush: () => (check(), fs.fdatasyncSync(fd)), // the size too: fdatasync leaves out only what reading back does not need
-      close,
+      size: () => {
+        if (gone) throw gone
+        return fs.fstatSync(fd).size
+      },
+      flush() {
+        check() // held still, after the writes: whoever steals it from now on copies them
+        fs.fdatasyncSync(fd) // the size too: fdatasync leaves out only what reading back does not need
+      },
+      close: () => close(closed()),
+    },
+    async estimate() {
+      const { bavail, bsize } = fs.statfsSync(dir)
+      const usage = gone ? undefined : fs.fstatSync(fd).size
+      return { usage, quota: usage === undefined ? undefined : usage + bavail * bsize }
     },
     release() {
-      close()
-      unlock()
+      close(closed())
+      lock.release()
     },
-    onlost: null,
+    lost,
   }
 }

@@ -1,7 +1,7 @@
 /** Volumes in the browser's origin private file system. */
 
-import { HoldfastError, throwIfAborted } from './errors.js'
-import { locked, pause } from './storage.js'
+import { E, HoldfastError, errnoOf, throwIfAborted } from './errors.js'
+import { fenced, locked, pause } from './storage.js'
 
 /**
  * What workers have and TypeScript's library for pages does not.
@@ -15,12 +15,17 @@ import { locked, pause } from './storage.js'
  * @property {() => void} close
  */
 
-/** A handle may linger for a moment after a reload or a crash of the tab that had it (measured: up to 111 ms). */
-const LINGER_MS = 3000
+/** The lock and the handle may linger for a moment after a reload or a crash of the tab that had them (measured: up to 111 ms). */
+const LOCK_LINGER_MS = 1000
+const HANDLE_LINGER_MS = 3000
 
 /**
  * The storage of a page: one file per volume, `/holdfast/<name>/log`, held open by a synchronous access handle.
  * It works in dedicated workers of secure contexts.
+ *
+ * A Web Lock says who may have the volume; the handle, which only one can hold, is what keeps it from being written twice. So with
+ * `ifLocked: 'steal'` the lock is taken at once, and the file when whoever has it lets go of it: as soon as its worker gets round to it.
+ * One that does not within three seconds, because its tab is frozen or its guest is busy, keeps the volume, and `open` rejects with ErrLocked.
  *
  * @param {{ directory?: FileSystemDirectoryHandle }} [options] directory: instead of the root of the origin's file system
  * @returns {import('./storage.js').Storage}
@@ -30,10 +35,12 @@ export function opfs({ directory } = {}) {
     kind: 'opfs',
     async open({ name, ifLocked, signal }) {
       checkPlace()
-      const lock = await takeLock(`holdfast:${name}`, name, ifLocked, signal)
+      throwIfAborted(signal)
+      const root = await navigator.storage.getDirectory().catch(refused('the origin private file system cannot be opened'))
+      const key = ['holdfast', ...((directory && (await root.resolve(directory))) ?? []), name].join(':')
+      const lock = await takeLock(key, name, ifLocked, signal)
       try {
-        const handle = await openHandle(directory ?? (await navigator.storage.getDirectory()), name, signal)
-        return session(handle, lock, name)
+        return session(await openHandle(directory ?? root, name, ifLocked, signal), key, lock, name)
       } catch (err) {
         lock.release()
         throw err
@@ -69,7 +76,7 @@ function checkPlace() {
 /**
  * @typedef {object} Lock
  * @property {() => void} release
- * @property {(() => void) | null} onlost called when another context stole it
+ * @property {Promise<void>} stolen settles when another context took it, or never
  */
 
 /**
@@ -79,35 +86,53 @@ function checkPlace() {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Lock>}
  */
-function takeLock(key, name, ifLocked, signal) {
-  throwIfAborted(signal)
+async function takeLock(key, name, ifLocked, signal) {
+  if (ifLocked === 'steal') return /** @type {Lock} */ (await request(key, { steal: true }, signal))
+  if (ifLocked === 'wait') return /** @type {Lock} */ (await request(key, {}, signal))
+  const lingering = new AbortController()
+  const timer = setTimeout(() => lingering.abort(), LOCK_LINGER_MS)
+  const abort = () => lingering.abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return /** @type {Lock} */ (await request(key, {}, lingering.signal))
+  } catch (err) {
+    throwIfAborted(signal)
+    throw lingering.signal.aborted ? locked(name, 'in another tab or worker') : err
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {LockOptions} options
+ * @param {AbortSignal} [signal] ends the wait; not together with `steal` or `ifAvailable`, which do not wait
+ * @returns {Promise<Lock | null>} null: not available
+ */
+function request(key, options, signal) {
   return new Promise((resolve, reject) => {
-    /** @type {LockOptions} */
-    const options = ifLocked === 'steal' ? { steal: true } : ifLocked === 'wait' ? { ...(signal && { signal }) } : { ifAvailable: true }
-    /** @type {Lock} */
-    let lock
+    let granted = false
     let released = false
+    /** @type {() => void} */
+    let tell
+    /** @type {Promise<void>} */
+    const stolen = new Promise((resolve) => (tell = resolve))
     navigator.locks
-      .request(key, options, (granted) => {
-        if (!granted) {
-          reject(locked(name, 'in another tab or worker'))
-          return
-        }
+      .request(key, options.steal || options.ifAvailable || !signal ? options : { ...options, signal }, (lock) => {
+        if (!lock) return resolve(null)
+        granted = true
         return new Promise((/** @type {(v?: unknown) => void} */ done) => {
-          lock = {
-            onlost: null,
-            release() {
-              released = true
-              done()
-            },
+          const release = () => {
+            released = true
+            done()
           }
-          resolve(lock)
+          resolve({ release, stolen })
         })
       })
       .catch((err) => {
-        if (lock) {
-          if (!released) lock.onlost?.()
-        } else if (signal?.aborted) reject(new HoldfastError('ErrAborted', 'the call was aborted', { cause: err }))
+        if (granted && !released) tell()
+        else if (signal?.aborted) reject(new HoldfastError('ErrAborted', 'the call was aborted', { cause: err }))
         else reject(new HoldfastError('ErrUnsupported', `no lock could be asked for: ${err.message}`, { cause: err, errno: 95 }))
       })
   })
@@ -116,56 +141,139 @@ function takeLock(key, name, ifLocked, signal) {
 /**
  * @param {FileSystemDirectoryHandle} root
  * @param {string} name
+ * @param {'fail' | 'wait' | 'steal'} ifLocked
  * @param {AbortSignal} [signal]
  * @returns {Promise<SyncHandle>}
  */
-async function openHandle(root, name, signal) {
-  const dir = await (await root.getDirectoryHandle('holdfast', { create: true })).getDirectoryHandle(name, { create: true })
-  const file = await dir.getFileHandle('log', { create: true })
-  const until = performance.now() + LINGER_MS
+async function openHandle(root, name, ifLocked, signal) {
+  const file = await logOf(root, name).catch(refused(`the file of volume ${JSON.stringify(name)} cannot be opened`))
+  const until = ifLocked === 'wait' ? Infinity : performance.now() + HANDLE_LINGER_MS
   for (let wait = 5; ; wait = Math.min(wait * 1.6, 200)) {
     throwIfAborted(signal)
     try {
       return await /** @type {any} */ (file).createSyncAccessHandle()
     } catch (/** @type {any} */ err) {
-      if (err?.name !== 'NoModificationAllowedError' && err?.name !== 'InvalidStateError') throw err
-      if (performance.now() > until) throw locked(name, 'elsewhere: its file is held', err)
+      if (err?.name !== 'NoModificationAllowedError' && err?.name !== 'InvalidStateError') refused(`volume ${JSON.stringify(name)} cannot be opened`)(err)
+      if (performance.now() > until) throw stillHeld(name, ifLocked, err)
     }
     await pause(wait, signal)
   }
 }
 
 /**
+ * @param {FileSystemDirectoryHandle} root
+ * @param {string} name
+ */
+async function logOf(root, name) {
+  const dir = await (await root.getDirectoryHandle('holdfast', { create: true })).getDirectoryHandle(name, { create: true })
+  return dir.getFileHandle('log', { create: true })
+}
+
+/**
+ * @param {string} name
+ * @param {'fail' | 'wait' | 'steal'} ifLocked
+ * @param {unknown} cause
+ */
+function stillHeld(name, ifLocked, cause) {
+  const err = locked(name, 'elsewhere: its file is held', cause)
+  if (ifLocked === 'steal') err.hint = 'whoever has it does not answer, being busy or frozen, and keeps it: try again later, or close that tab'
+  return err
+}
+
+/**
+ * Makes a handler that throws what a browser's exception means.
+ *
+ * @param {string} message
+ * @returns {(cause: any) => never}
+ */
+function refused(message) {
+  return (cause) => {
+    const errno = errnoOf(cause)
+    const full = errno === E.ENOSPC
+    throw new HoldfastError(full ? 'ErrQuota' : 'ErrIO', `${message}: ${cause?.message ?? cause}`, {
+      hint: full ? 'free some space of this site or ask for more, then open it again' : 'does the browser allow this site to store data? Private windows and blocked cookies may forbid it',
+      errno,
+      cause,
+    })
+  }
+}
+
+/**
  * @param {SyncHandle} handle
+ * @param {string} key
  * @param {Lock} lock
  * @param {string} name
  * @returns {import('./storage.js').StorageSession}
  */
-function session(handle, lock, name) {
-  let open = true
-  const close = () => {
-    if (open) handle.close()
-    open = false
+function session(handle, key, lock, name) {
+  /** @type {HoldfastError | null} Why the file can be used no more. */
+  let gone = null
+  const close = (/** @type {HoldfastError} */ why) => {
+    if (!gone) handle.close()
+    gone ??= why
   }
-  /** @type {import('./storage.js').StorageSession} */
-  const s = {
+  const closed = () => new HoldfastError('ErrClosed', 'the file is closed', { errno: 9 })
+  /**
+   * Every use of the file, so that one that was taken says so.
+   *
+   * @template T
+   * @param {() => T} use
+   */
+  const held = (use) => {
+    if (gone) throw gone
+    return use()
+  }
+  /** @type {(err: HoldfastError) => void} */
+  let tell
+  /** @type {Promise<HoldfastError>} */
+  const lost = new Promise((resolve) => (tell = resolve))
+  const watch = async () => {
+    for (;;) {
+      await lock.stolen
+      // Who took it may have given up already because this worker was frozen or busy. The handle has been here all the time, so nothing was missed.
+      const again = await request(key, { ifAvailable: true }).catch(() => null)
+      if (gone) return again?.release()
+      if (!again) break
+      lock = again
+    }
+    const err = fenced(name, 'another tab or worker')
+    close(err)
+    tell(err)
+  }
+  void watch()
+  return {
     file: {
-      read: (into, at) => handle.read(into, { at }),
-      write: (from, at) => handle.write(from, { at }),
-      truncate: (size) => handle.truncate(size),
-      size: () => handle.getSize(),
-      flush: () => handle.flush(),
-      close,
+      read: (into, at) => held(() => handle.read(into, { at })),
+      write: (from, at) => held(() => handle.write(from, { at })),
+      truncate: (size) => held(() => handle.truncate(size)),
+      size: () => held(() => handle.getSize()),
+      flush: () => held(() => handle.flush()),
+      close: () => close(closed()),
+    },
+    async estimate() {
+      const { usage, quota } = await navigator.storage.estimate()
+      return { usage, quota }
     },
     release() {
-      close() // before the lock: whoever gets that may open the file at once
+      close(closed()) // before the lock: whoever gets that may open the file at once
       lock.release()
     },
-    onlost: null,
+    lost,
   }
-  lock.onlost = () => {
-    close()
-    s.onlost?.(new HoldfastError('ErrLocked', `volume ${JSON.stringify(name)} was taken over by another tab or worker`, { errno: 16 }))
-  }
-  return s
+}
+
+/**
+ * Asks the browser not to remove this site's data when the disk gets full, which it may otherwise do, all at once, with sites that were
+ * not visited for long. For the page: workers can ask only whether it was granted. Browsers decide by themselves, or ask the visitor.
+ *
+ * @returns {Promise<boolean>} whether it is granted
+ */
+export async function requestPersistence() {
+  const manager = globalThis.navigator?.storage
+  if (await manager?.persisted?.()) return true
+  if (typeof manager?.persist === 'function') return manager.persist()
+  throw new HoldfastError('ErrUnsupported', 'persistent storage cannot be asked for here', {
+    hint: 'call it in the page, not in a worker, over https or from localhost',
+    errno: 95,
+  })
 }

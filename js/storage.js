@@ -10,13 +10,14 @@
  * @property {'fail' | 'wait' | 'steal'} ifLocked
  * @property {AbortSignal} [signal]
  *
- * A session is the exclusive right to one volume's file, until release(), which may be called more than once.
- * `onlost` is called when the right is taken away: the file is closed already.
+ * A session is the exclusive right to one volume's file, until release(), which may be called more than once. When the right is taken
+ * away, every call on the file throws a HoldfastError with code ErrFenced, and `lost`, where there is one, resolves with it.
  *
  * @typedef {object} StorageSession
  * @property {import('./core.js').VolumeFile | null} file null: the volume is in memory only
  * @property {() => void | Promise<void>} release
- * @property {((err: import('./errors.js').HoldfastError) => void) | null} onlost
+ * @property {Promise<import('./errors.js').HoldfastError>} [lost]
+ * @property {() => Promise<{ usage?: number, quota?: number }>} [estimate] bytes that are used, and that may be, where it is kept
  */
 
 import { HoldfastError } from './errors.js'
@@ -29,7 +30,7 @@ import { HoldfastError } from './errors.js'
 export function memory() {
   return {
     kind: 'memory',
-    open: async () => ({ file: null, release() {}, onlost: null }),
+    open: async () => ({ file: null, release() {} }),
   }
 }
 
@@ -77,5 +78,15 @@ export function locked(name, who, cause) {
     hint: 'close it there, or open it with ifLocked: "wait"',
     errno: 16,
     cause,
+  })
+}
+
+/**
+ * @param {string} name
+ * @param {string} by
+ */
+export function fenced(name, by) {
+  return new HoldfastError('ErrFenced', `volume ${JSON.stringify(name)} was taken over by ${by}`, {
+    hint: 'what was not committed is only in memory here: save it elsewhere if it matters, then close the volume and open it again',
   })
 }

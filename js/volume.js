@@ -40,6 +40,14 @@ import { CORE } from './internal.js'
  *
  * @typedef {Published & { unchanged: boolean, objectsSent: number, packsSent: number, packsReused: number, bytesSent: number, contentNew: number }} PublishResult
  *
+ * What there is room for. What the storage does not tell is missing.
+ *
+ * @typedef {object} Estimate
+ * @property {number} [usage] bytes: what the whole site keeps, other volumes included; in Node, the volume
+ * @property {number} [quota] bytes that `usage` may grow to, as far as the browser tells; in Node, what the disk has room for
+ * @property {number} file bytes of this volume's file; 0 for memory()
+ * @property {number} memory bytes of the WebAssembly memory that holds its files while it is open; it never shrinks
+ *
  * @typedef {object} Progress
  * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
  * @property {number} bytesDone
@@ -78,10 +86,29 @@ export class Volume {
    * @readonly @type {import('./fs.js').VolumeFs}
    */
   fs
+  /**
+   * Resolves when the volume can be committed no more although nobody closed it, with the reason: a HoldfastError with code ErrFenced when another tab,
+   * worker or process took it over (`ifLocked: 'steal'`), ErrInternal when the module died. It never rejects.
+   *
+   * A volume that was taken over has let go of its file. What is in memory can still be read through `fs`, so that unsaved work can be
+   * shown or saved elsewhere; commits, a guest's fsync, and reading what was not in memory fail with ErrFenced (EIO for guests). Close it, and open it again
+   * when it is this one's turn. In Node, where nobody is told, it resolves when the volume next writes.
+   *
+   * @readonly @type {Promise<HoldfastError>}
+   */
+  lost
   /** @readonly @type {import('./core.js').Core} */
   [CORE]
   #session
   #dev
+  /** @type {HoldfastError | null} */
+  #fenced = null
+  #lose = (/** @type {HoldfastError} */ err) => {
+    this.#fenced ??= err
+    this.#told(err)
+  }
+  /** @type {(err: HoldfastError) => void} */
+  #told = () => {}
   /** @type {Promise<void> | null} */
   #closing = null
   #abort = new AbortController()
@@ -102,8 +129,12 @@ export class Volume {
     this.#dev = deviceNumber(this.uuid)
     core.dev = this.#dev
     core.sync = () => (durability === 'fsync' ? core.x.sync() : 0)
-    core.ondeath = () => void this.#release()
-    session.onlost = (err) => core.kill(err)
+    this.lost = new Promise((resolve) => (this.#told = resolve))
+    void session.lost?.then(this.#lose)
+    core.ondeath = (err) => {
+      if (err.code !== 'ErrClosed') this.#told(err)
+      void this.#release()
+    }
     this.fs = createFs(new Files(core, core.sync), this.#dev)
   }
 
@@ -136,7 +167,11 @@ export class Volume {
   /** @param {number} rc */
   #result(rc) {
     this.#alive()
-    if (rc < 0) throw this[CORE].failure(rc)
+    if (rc < 0) {
+      const err = this[CORE].failure(rc)
+      if (err.code === 'ErrFenced') this.#lose(err)
+      throw err
+    }
     return rc
   }
 
@@ -209,6 +244,7 @@ export class Volume {
    * @returns {CommitResult}
    */
   commit({ label = '' } = {}) {
+    if (this.#fenced) throw this.#fenced
     return this.#json(this[CORE].x.commit(this.#put(0, label)))
   }
 
@@ -233,6 +269,17 @@ export class Volume {
    */
   async verify({ signal, onProgress } = {}) {
     await this.#run((abort) => this[CORE].call('verify', null, {}, { signal: abort, onProgress }), signal)
+  }
+
+  /**
+   * How much room there is, and how much of it this volume takes.
+   *
+   * @returns {Promise<Estimate>}
+   */
+  async estimate() {
+    this.#alive()
+    const file = this.#session.file?.size() ?? 0
+    return { ...(await this.#session.estimate?.()), file, memory: this[CORE].memorySize }
   }
 
   /**
@@ -287,8 +334,8 @@ export class Volume {
 
   /**
    * Ends transfers, commits, and lets go of the file and its lock. A second call does nothing. With durability 'manual' nothing is
-   * committed. When the commit fails the volume stays open: free some space and close again, or give the changes up with
-   * `close({ commit: false })`.
+   * committed. When the commit fails, for want of space or because the volume was taken over, it stays open: free some space and close again, or give the
+   * changes up with `close({ commit: false })`.
    *
    * @param {{ commit?: boolean }} [options]
    * @returns {Promise<void>}

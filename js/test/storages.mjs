@@ -46,7 +46,6 @@ export function arrayStorage(from = {}) {
         release() {
           s.released++
         },
-        onlost: null,
       })
     },
   }
