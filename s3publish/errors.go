@@ -61,6 +61,9 @@ type Error struct {
 
 	// Date is the store's clock when it answered with this error, zero when it did not tell.
 	Date time.Time
+
+	// RetryAfter is how long the store asked to be left alone (HTTP's Retry-After header); 0 when it did not.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string {

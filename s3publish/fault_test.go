@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,6 +99,34 @@ func TestAnInterruptedPublishGoesOnWhereItStopped(t *testing.T) {
 	requireSameTree(t, dump(t, f), pullInto(t, r, s3publish.PullOptions{Volume: "v"}))
 }
 
+// Every pack arrived, the snapshot did not: whoever goes on, in this session or a new one, sends no pack.
+func TestWhatArrivedIsNotSentAgain(t *testing.T) {
+	for _, again := range []bool{true, false} {
+		f := site(t, 3, 20, 300_000)
+		store := newSpy(&s3publish.MemoryStore{})
+		r := s3publish.NewRemote(store, quick())
+		publish(t, r, f, s3publish.PublishOptions{Volume: "v", Origin: "o"})
+		edit(t, f, "note", "new")
+		store.before = func(_ context.Context, op, key string) error {
+			if op == "put" && strings.HasPrefix(key, "snapshots/") {
+				return s3publish.ErrUnreachable
+			}
+			return nil
+		}
+		_, err := tryPublish(t.Context(), r, f, s3publish.PublishOptions{Volume: "v", Origin: "o"})
+		require.ErrorIs(t, err, s3publish.ErrUnreachable)
+		store.before = nil
+		store.reset()
+		if !again {
+			r = s3publish.NewRemote(store, quick())
+		}
+		res := publish(t, r, f, s3publish.PublishOptions{Volume: "v", Origin: "o"})
+		require.Zero(t, store.count("put packs"), "%q", store.log)
+		require.Equal(t, 1, res.PacksReused)
+		requireSameTree(t, dump(t, f), pullInto(t, r, s3publish.PullOptions{Volume: "v"}))
+	}
+}
+
 func TestAFailureOfAnyRequestLeavesAWholeHeadAndARetrySucceeds(t *testing.T) {
 	f := site(t, 1, 30, 200_000)
 	base := &s3publish.MemoryStore{}
@@ -179,6 +208,44 @@ func TestTemporaryFailuresAreRetriedWithGrowingPauses(t *testing.T) {
 	require.Error(t, err)
 	require.GreaterOrEqual(t, pauses[0], 500*time.Millisecond)
 	require.Less(t, pauses[0], 1500*time.Millisecond)
+}
+
+func TestAStoreIsLeftAloneForAsLongAsItAsks(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{0: time.Second, 10 * time.Millisecond: time.Second, 30 * time.Second: 30 * time.Second, time.Hour: time.Minute} {
+		var pauses []time.Duration
+		store := newSpy(&s3publish.MemoryStore{})
+		store.before = func(context.Context, string, string) error {
+			return &s3publish.Error{Op: "get", Err: s3publish.ErrUnreachable, RetryAfter: asked}
+		}
+		_, err := s3publish.NewRemote(store, s3publish.RemoteOptions{Retry: s3publish.Retry{
+			Attempts: 2, Base: time.Second, Rand: func() float64 { return 0.5 },
+			Sleep: func(_ context.Context, d time.Duration) error { pauses = append(pauses, d); return nil },
+		}}).Head(t.Context(), "v")
+		require.ErrorIs(t, err, s3publish.ErrUnreachable)
+		require.Equal(t, []time.Duration{want}, pauses)
+	}
+}
+
+func TestALargeObjectIsGivenMoreTime(t *testing.T) {
+	f := site(t, 2, 10, 1_000_000)
+	store := newSpy(&s3publish.MemoryStore{})
+	var times sync.Map
+	store.before = func(ctx context.Context, op, key string) error {
+		deadline, ok := ctx.Deadline()
+		require.True(t, ok, "every request has an end")
+		if op == "put" {
+			times.Store(key, time.Until(deadline))
+		}
+		return nil
+	}
+	publish(t, s3publish.NewRemote(store, s3publish.RemoteOptions{}), f, s3publish.PublishOptions{Volume: "v"})
+	all, err := store.List(t.Context(), "")
+	require.NoError(t, err)
+	for _, o := range all {
+		given, _ := times.Load(o.Key)
+		want := time.Minute + time.Duration(o.Size)*time.Second/(32<<10)
+		require.InDelta(t, want.Seconds(), given.(time.Duration).Seconds(), 30, "%s, %d bytes", o.Key, o.Size)
+	}
 }
 
 func TestAStoreThatDoesNotAnswerIsUnreachable(t *testing.T) {

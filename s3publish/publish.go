@@ -67,6 +67,7 @@ func (r *Remote) Publish(ctx context.Context, src Source, o PublishOptions) (Res
 	}
 	defer r.unlock()
 	res, err := r.publish(ctx, src, o)
+	r.settled = err == nil
 	return res, at("publish", headKey(o.Volume), err)
 }
 

@@ -27,6 +27,10 @@ type Remote struct {
 	heads map[string]*headState
 	packs map[ID]*knownPack
 	blobs map[memfs.Hash]*knownPack
+
+	// settled: the last publish of this Remote succeeded. Before the first, or after one that failed, packs that were sent may lie
+	// in the store unused.
+	settled bool
 }
 
 type knownPack struct{ id ID }

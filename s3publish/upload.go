@@ -111,16 +111,16 @@ func (u *upload) run(root memfs.Hash) ([]packEntry, error) {
 	return entries, nil
 }
 
-// send puts one pack. A pack that ended because it was full is part of a long upload, which may be the
-// continuation of an interrupted one: ask first if it is there.
-func (u *upload) send(ctx context.Context, p *builtPack, ask bool) error {
+// send puts one pack. It asks first if the pack is there, when this may be the continuation of an interrupted upload: when the pack is
+// part of a long one, or the last publish did not end well. An edit after a publish is spared the question.
+func (u *upload) send(ctx context.Context, p *builtPack, more bool) error {
 	id, err := sumOne(ctx, u.r.hasher, p.data)
 	if err != nil {
 		return err
 	}
 	p.entry.id = id
 	there := false
-	if ask {
+	if more || !u.r.settled {
 		if there, err = u.r.hasPack(ctx, p); err != nil {
 			return err
 		}

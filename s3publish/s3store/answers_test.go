@@ -53,7 +53,7 @@ func TestAnswersMeanWhatTheySay(t *testing.T) {
 		{404, s3error("NoSuchKey", ""), s3publish.ErrNotFound},
 		{404, s3error("XAdminUserNotFound", ""), s3publish.ErrCredentials},
 		{412, s3error("PreconditionFailed", ""), s3publish.ErrPrecondition},
-		{409, s3error("ConditionalRequestConflict", ""), s3publish.ErrPrecondition},
+		{409, s3error("ConditionalRequestConflict", ""), s3publish.ErrUnreachable},
 		{409, s3error("OperationAborted", ""), s3publish.ErrUnreachable},
 		{416, s3error("InvalidRange", ""), s3publish.ErrRange},
 		{501, s3error("NotImplemented", ""), s3publish.ErrUnsupported},
@@ -70,6 +70,20 @@ func TestAnswersMeanWhatTheySay(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "a", e.Key)
 	}
+}
+
+func TestHowLongTheServiceAsksUsToWaitIsPassedOn(t *testing.T) {
+	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	for value, want := range map[string]time.Duration{"": 0, "0": 0, "17": 17 * time.Second, "-1": 0, "soon": 0, in(-time.Hour): 0, "99999999999999999999": 0} {
+		_, err := open(t, answer(t, 503, http.Header{"Retry-After": {value}}, "")).Get(t.Context(), "a", 0, 10)
+		var e *s3publish.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, want, e.RetryAfter, value)
+	}
+	_, err := open(t, answer(t, 429, http.Header{"Retry-After": {in(time.Hour)}}, "")).Get(t.Context(), "a", 0, 10)
+	var e *s3publish.Error
+	require.ErrorAs(t, err, &e)
+	require.InDelta(t, time.Hour.Seconds(), e.RetryAfter.Seconds(), 600)
 }
 
 func TestAnAnswerThatIsNotS3sIsNoMissingObject(t *testing.T) {

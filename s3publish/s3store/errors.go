@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -17,7 +19,6 @@ var byCode = map[string]error{
 	"NoSuchKey":                  s3publish.ErrNotFound,
 	"NoSuchBucket":               s3publish.ErrNoBucket,
 	"PreconditionFailed":         s3publish.ErrPrecondition,
-	"ConditionalRequestConflict": s3publish.ErrPrecondition,
 	"InvalidRange":               s3publish.ErrRange,
 	"SignatureDoesNotMatch":      s3publish.ErrCredentials,
 	"InvalidAccessKeyId":         s3publish.ErrCredentials,
@@ -34,6 +35,7 @@ var byCode = map[string]error{
 	"RequestTimeout":             s3publish.ErrUnreachable,
 	"InternalError":              s3publish.ErrUnreachable,
 	"OperationAborted":           s3publish.ErrUnreachable,
+	"ConditionalRequestConflict": s3publish.ErrUnreachable, // another conditional write is under way: the next try tells if it succeeded
 	// What arrived was not what was sent: damaged on the way.
 	"BadDigest":                   s3publish.ErrUnreachable,
 	"IncompleteBody":              s3publish.ErrUnreachable,
@@ -47,16 +49,27 @@ func byStatus(status int) error {
 		return s3publish.ErrCredentials
 	case status == 404:
 		return s3publish.ErrUnsupported // without a code of S3
-	case status == 409 || status == 412:
+	case status == 412:
 		return s3publish.ErrPrecondition
 	case status == 416:
 		return s3publish.ErrRange
 	case status == 501:
 		return s3publish.ErrUnsupported
-	case status == 408 || status == 425 || status == 429 || status >= 500:
+	case status == 408 || status == 409 || status == 425 || status == 429 || status >= 500:
 		return s3publish.ErrUnreachable
 	}
 	return nil
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 when there is nothing to wait for.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
 }
 
 var hints = map[error]string{
@@ -83,6 +96,7 @@ func (s *Store) mapError(ctx context.Context, op, key string, err error) error {
 	case errors.As(err, &resp) && resp.HTTPStatusCode() != 0:
 		status := resp.HTTPStatusCode()
 		e.Date, _ = http.ParseTime(resp.Response.Header.Get("Date"))
+		e.RetryAfter = retryAfter(resp.Response.Header.Get("Retry-After"), time.Now())
 		code, message := "", ""
 		if errors.As(err, &api) {
 			code, message = api.ErrorCode(), api.ErrorMessage()

@@ -80,7 +80,7 @@ func remoteOf(store js.Value) (*remote, error) {
 	}
 	r := &remote{
 		store:  store,
-		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{Hasher: jsstore.NewHasher()}),
+		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{Hasher: jsstore.NewHasher(), Retry: objects.Retry()}),
 	}
 	remotes = append(remotes, r)
 	return r, nil

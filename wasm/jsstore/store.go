@@ -26,7 +26,7 @@ var uint8Array = js.Global().Get("Uint8Array")
 //	delete(key, { signal }) → Promise<void>
 //
 // date and modified are the service's clock, in milliseconds since 1970. Rejections are errors whose code is the name of a sentinel
-// of s3publish (see s3publish.Code), and may have a hint and a date. Errors
+// of s3publish (see s3publish.Code), and may have a hint, a date, and retryAfter in milliseconds. Errors
 // of this store wrap the *promise.Rejection, so that the JavaScript error can become the cause of another.
 type Store struct{ v js.Value }
 
@@ -43,6 +43,20 @@ func New(v js.Value) (Store, error) {
 		}
 	}
 	return Store{v}, nil
+}
+
+// Retry reads the store's property retry: { attempts, baseDelay, maxDelay, timeout }, the latter three in milliseconds. What is not there, or
+// is no positive number, is left to the defaults.
+func (s Store) Retry() s3publish.Retry {
+	options := property(s.v, "retry")
+	number := func(name string, limit float64) float64 {
+		if v := property(options, name); v.Type() == js.TypeNumber && v.Float() > 0 {
+			return min(v.Float(), limit)
+		}
+		return 0
+	}
+	millis := func(name string) time.Duration { return time.Duration(number(name, 1e9) * float64(time.Millisecond)) }
+	return s3publish.Retry{Attempts: int(number("attempts", 1000)), Base: millis("baseDelay"), Max: millis("maxDelay"), Timeout: millis("timeout")}
 }
 
 func invalid(text string) error {
@@ -188,6 +202,9 @@ func failure(ctx context.Context, op, key string, err error) error {
 	}
 	e.Hint = r.Text("hint")
 	e.Date = dateOf(property(r.Reason, "date"))
+	if pause := property(r.Reason, "retryAfter"); pause.Type() == js.TypeNumber && pause.Float() > 0 && pause.Float() < 1e9 {
+		e.RetryAfter = time.Duration(pause.Float() * float64(time.Millisecond))
+	}
 	sentinel := s3publish.FromCode(r.Text("code"))
 	if sentinel == nil && r.Text("name") == "AbortError" {
 		sentinel = s3publish.ErrAborted

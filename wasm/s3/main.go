@@ -160,6 +160,7 @@ func reason(err error) js.Value {
 		e.Set("path", known.Key)
 		e.Set("hint", known.Hint)
 		e.Set("date", millis(known.Date))
+		e.Set("retryAfter", float64(known.RetryAfter.Milliseconds()))
 	}
 	return e
 }
