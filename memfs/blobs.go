@@ -254,8 +254,16 @@ func (e *exporter) send(l *link, k kind, level int) error {
 // filesystem (cycles, lost or doubled names, wrong counts), is refused with an error that wraps ErrBadNode.
 func (f *FS) Import(rootHash Hash, get func(Hash) ([]byte, error)) (*Snapshot, error) {
 	im := importer{fs: f, get: get, nodes: map[nodeKey]*node{}, pages: map[Hash]pageID{}}
-	b, err := get(rootHash)
+	return im.build(rootHash)
+}
+
+func (im *importer) build(rootHash Hash) (*Snapshot, error) {
+	f := im.fs
+	b, err := im.get(rootHash)
 	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		im.free()
 		return nil, err
 	}
 	r, err := im.decoder(b).root()

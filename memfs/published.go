@@ -1,5 +1,66 @@
 package memfs
 
+import (
+	"bytes"
+	"fmt"
+)
+
+// Stage collects blobs for an import as they come, in any order. Pages go into the filesystem's memory at once, so that it
+// takes no more than the import itself. It is safe for concurrent use.
+type Stage struct {
+	im    importer
+	nodes map[Hash][]byte
+}
+
+// NewStage returns an empty Stage. Import or Discard ends it.
+func (f *FS) NewStage() *Stage {
+	s := &Stage{nodes: map[Hash][]byte{}}
+	s.im = importer{fs: f, nodes: map[nodeKey]*node{}, pages: map[Hash]pageID{}}
+	s.im.get = func(h Hash) ([]byte, error) {
+		b := s.nodes[h]
+		if b == nil {
+			return nil, fmt.Errorf("%w: blob %x is missing", ErrBadNode, h[:])
+		}
+		return b, nil
+	}
+	return s
+}
+
+// Add takes a blob that has this hash, which the caller checked. It keeps no reference to b. ENOSPC: there is no memory for it.
+func (s *Stage) Add(h Hash, b []byte) error {
+	_, isNode := PublishedRefs(b)
+	isPage := len(b) > 0 && len(b) <= PageSize && b[len(b)-1] != 0
+	f := s.im.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if isNode && s.nodes[h] == nil {
+		s.nodes[h] = bytes.Clone(b)
+	}
+	if isPage && s.im.pages[h] == 0 {
+		id, err := f.slabs.alloc()
+		if err != nil {
+			return err
+		}
+		p := f.slabs.bytes(id)
+		clear(p[copy(p, b):])
+		s.im.pages[h] = id
+	}
+	return nil
+}
+
+// Import builds the snapshot with this root, as FS.Import does, and ends the Stage.
+func (s *Stage) Import(root Hash) (*Snapshot, error) {
+	return s.im.build(root)
+}
+
+// Discard gives back the memory of what was added.
+func (s *Stage) Discard() {
+	s.im.fs.mu.Lock()
+	defer s.im.fs.mu.Unlock()
+	s.im.free()
+	s.im.pages, s.nodes = map[Hash]pageID{}, map[Hash][]byte{}
+}
+
 // PublishedRefs lists the blobs that a published node names: the hashes of what lies below it. ok is false when the blob is not a
 // well-formed node; a page of a file may look like one.
 func PublishedRefs(blob []byte) (refs []Hash, ok bool) {

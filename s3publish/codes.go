@@ -16,6 +16,7 @@ var codes = []struct {
 	{"ErrNoBucket", ErrNoBucket},
 	{"ErrClock", ErrClock},
 	{"ErrUnreachable", ErrUnreachable},
+	{"ErrKey", ErrKey},
 	{"ErrVersion", ErrVersion},
 	{"ErrCorrupt", ErrCorrupt},
 	{"ErrPrecondition", ErrPrecondition},

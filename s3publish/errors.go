@@ -23,6 +23,10 @@ var (
 	// ErrCorrupt: an object is not what its name or its format promises. Nothing of it was used.
 	ErrCorrupt = errors.New("corrupt object")
 
+	// ErrKey: an object is encrypted with another key than the one given, or there is a key where nothing is encrypted. It says nothing
+	// of whether the object is whole.
+	ErrKey = errors.New("wrong key")
+
 	// ErrVersion: an object is of a version, or uses a codec or cipher, that this program does not know.
 	ErrVersion = errors.New("unknown version")
 

@@ -60,33 +60,47 @@ func TestHeadIs81BytesOfText(t *testing.T) {
 }
 
 func sampleSnapshot() *snapshotObject {
-	s := &snapshotObject{root: memfs.Hash{1}, parent: ID{2}, created: -3, files: 4, bytes: 5, label: "lä", origin: "o"}
+	s := &snapshotObject{parent: ID{2}, created: -3}
+	s.details = details{root: memfs.Hash{1}, files: 4, bytes: 5, live: 6, label: "lä", origin: "o"}
 	for i := range 3 {
-		s.packs = append(s.packs, packEntry{id: ID{byte(i), 9}, indexHash: [32]byte{7}, size: 1000, indexOff: 500, blobs: 2})
+		s.packs = append(s.packs, packEntry{id: ID{byte(i), 9}, indexHash: [32]byte{7}, size: 1000, indexOff: 500, blobs: 2, raw: 600})
 	}
 	return s
 }
 
+// Under GOOS=js there is neither codec nor cipher here: package jsstore has them, and its tests.
+func plainCoder() *coder {
+	return &coder{hasher: GoHasher{}, codec: defaultCodec, cipher: defaultCipher}
+}
+
 func TestSnapshotObjectIsLaidOutAsDocumented(t *testing.T) {
 	s := sampleSnapshot()
-	b, err := encodeSnapshot(s)
+	b, err := plainCoder().encodeSnapshot(t.Context(), s)
 	require.NoError(t, err)
-	require.Len(t, b, 108+3+1+3*76)
+	require.Len(t, b, 112+3*80+60+3+1)
 	require.Equal(t, "HOLDSNAP", string(b[:8]))
 	require.EqualValues(t, 1, le.Uint16(b[8:]))
+	require.EqualValues(t, 0, le.Uint16(b[10:]))
 	require.EqualValues(t, 3, le.Uint32(b[12:]))
-	require.EqualValues(t, 1, b[16])
-	require.EqualValues(t, 2, b[48])
-	require.EqualValues(t, -3, int64(le.Uint64(b[80:])))
-	require.EqualValues(t, 4, le.Uint64(b[88:]))
-	require.EqualValues(t, 5, le.Uint64(b[96:]))
-	require.EqualValues(t, 3, le.Uint16(b[104:]))
-	require.EqualValues(t, 1, le.Uint16(b[106:]))
-	require.Equal(t, "läo", string(b[108:112]))
+	require.EqualValues(t, 2, b[16])
+	require.EqualValues(t, -3, int64(le.Uint64(b[48:])))
+	require.EqualValues(t, 64, le.Uint32(b[56:]))
+	require.Equal(t, make([]byte, 52), b[60:112])
+	require.EqualValues(t, 1, b[112+80])
+	require.EqualValues(t, 7, b[112+32])
 	require.EqualValues(t, 1000, le.Uint32(b[112+64:]))
 	require.EqualValues(t, 500, le.Uint32(b[112+68:]))
 	require.EqualValues(t, 2, le.Uint32(b[112+72:]))
-	got, err := decodeSnapshot(b)
+	require.EqualValues(t, 600, le.Uint32(b[112+76:]))
+	d := b[112+3*80:]
+	require.EqualValues(t, 1, d[0])
+	require.EqualValues(t, 4, le.Uint64(d[32:]))
+	require.EqualValues(t, 5, le.Uint64(d[40:]))
+	require.EqualValues(t, 6, le.Uint64(d[48:]))
+	require.EqualValues(t, 3, le.Uint16(d[56:]))
+	require.EqualValues(t, 1, le.Uint16(d[58:]))
+	require.Equal(t, "läo", string(d[60:]))
+	got, err := plainCoder().decodeSnapshot(t.Context(), b)
 	require.NoError(t, err)
 	require.Equal(t, s, got)
 }
@@ -101,49 +115,63 @@ func TestSnapshotFieldsPastTheirLimitsAreNotWritten(t *testing.T) {
 		"packs":       func(s *snapshotObject) { s.packs = make([]packEntry, maxPacks+1) },
 		"files":       func(s *snapshotObject) { s.files = -1 },
 		"bytes":       func(s *snapshotObject) { s.bytes = -1 },
+		"live":        func(s *snapshotObject) { s.live = -1 },
 	} {
 		s := sampleSnapshot()
 		change(s)
-		_, err := encodeSnapshot(s)
+		_, err := plainCoder().encodeSnapshot(t.Context(), s)
 		require.ErrorIs(t, err, ErrInvalid, name)
 	}
 }
 
 func TestHostileSnapshotObjectsAreRefused(t *testing.T) {
-	good, err := encodeSnapshot(sampleSnapshot())
+	good, err := plainCoder().encodeSnapshot(t.Context(), sampleSnapshot())
 	require.NoError(t, err)
-	const packs = 112
+	const packs, details = 112, 112 + 3*80
 	for name, c := range map[string]struct {
 		change func(b []byte) []byte
 		want   error
 	}{
-		"magic":            {func(b []byte) []byte { b[0]++; return b }, ErrCorrupt},
-		"version":          {func(b []byte) []byte { b[8]++; return b }, ErrVersion},
-		"flags":            {func(b []byte) []byte { b[11] = 1; return b }, ErrVersion},
-		"no packs":         {func(b []byte) []byte { le.PutUint32(b[12:], 0); return b[:packs] }, ErrCorrupt},
-		"2^32-1 packs":     {func(b []byte) []byte { le.PutUint32(b[12:], 1<<32-1); return b }, ErrCorrupt},
-		"one pack more":    {func(b []byte) []byte { le.PutUint32(b[12:], 4); return b }, ErrCorrupt},
-		"files":            {func(b []byte) []byte { b[95] = 0x80; return b }, ErrCorrupt},
-		"bytes":            {func(b []byte) []byte { b[103] = 0x80; return b }, ErrCorrupt},
-		"label length":     {func(b []byte) []byte { le.PutUint16(b[104:], 65535); return b }, ErrCorrupt},
-		"origin length":    {func(b []byte) []byte { le.PutUint16(b[106:], 65535); return b }, ErrCorrupt},
-		"label not utf8":   {func(b []byte) []byte { b[109] = 0xff; return b }, ErrCorrupt},
-		"cut":              {func(b []byte) []byte { return b[:len(b)-1] }, ErrCorrupt},
-		"longer":           {func(b []byte) []byte { return append(b, 0) }, ErrCorrupt},
-		"pack twice":       {func(b []byte) []byte { copy(b[packs+76:], b[packs:packs+32]); return b }, ErrCorrupt},
-		"pack too large":   {func(b []byte) []byte { le.PutUint32(b[packs+64:], maxPack+1); return b }, ErrCorrupt},
-		"pack too small":   {func(b []byte) []byte { le.PutUint32(b[packs+64:], 164); return b }, ErrCorrupt},
-		"index in header":  {func(b []byte) []byte { le.PutUint32(b[packs+68:], 15); return b }, ErrCorrupt},
-		"index in trailer": {func(b []byte) []byte { le.PutUint32(b[packs+68:], 905); return b }, ErrCorrupt},
-		"index at 2^32-1":  {func(b []byte) []byte { le.PutUint32(b[packs+68:], 1<<32-1); return b }, ErrCorrupt},
-		"no blobs":         {func(b []byte) []byte { le.PutUint32(b[packs+72:], 0); return b }, ErrCorrupt},
-		"too many blobs":   {func(b []byte) []byte { le.PutUint32(b[packs+72:], maxPackBlobs+1); return b }, ErrCorrupt},
+		"magic":             {func(b []byte) []byte { b[0]++; return b }, ErrCorrupt},
+		"version":           {func(b []byte) []byte { b[8]++; return b }, ErrVersion},
+		"flags":             {func(b []byte) []byte { b[11] = 1; return b }, ErrVersion},
+		"sealed, no key id": {func(b []byte) []byte { b[10] = 1; return b }, ErrCorrupt},
+		"salt, not sealed":  {func(b []byte) []byte { b[64] = 1; return b }, ErrCorrupt},
+		"key, not sealed":   {func(b []byte) []byte { b[96] = 1; return b }, ErrCorrupt},
+		"reserved":          {func(b []byte) []byte { b[63] = 1; return b }, ErrCorrupt},
+		"no packs":          {func(b []byte) []byte { le.PutUint32(b[12:], 0); return append(b[:packs], b[details:]...) }, ErrCorrupt},
+		"2^32-1 packs":      {func(b []byte) []byte { le.PutUint32(b[12:], 1<<32-1); return b }, ErrCorrupt},
+		"one pack more":     {func(b []byte) []byte { le.PutUint32(b[12:], 4); return b }, ErrCorrupt},
+		"details of 4 GiB":  {func(b []byte) []byte { le.PutUint32(b[56:], 1<<32-1); return b }, ErrCorrupt},
+		"no details":        {func(b []byte) []byte { le.PutUint32(b[56:], 0); return b[:details] }, ErrCorrupt},
+		"files":             {func(b []byte) []byte { b[details+39] = 0x80; return b }, ErrCorrupt},
+		"bytes":             {func(b []byte) []byte { b[details+47] = 0x80; return b }, ErrCorrupt},
+		"live":              {func(b []byte) []byte { b[details+55] = 0x80; return b }, ErrCorrupt},
+		"label length":      {func(b []byte) []byte { le.PutUint16(b[details+56:], 65535); return b }, ErrCorrupt},
+		"origin length":     {func(b []byte) []byte { le.PutUint16(b[details+58:], 65535); return b }, ErrCorrupt},
+		"label not utf8":    {func(b []byte) []byte { b[details+61] = 0xff; return b }, ErrCorrupt},
+		"cut":               {func(b []byte) []byte { return b[:len(b)-1] }, ErrCorrupt},
+		"longer":            {func(b []byte) []byte { return append(b, 0) }, ErrCorrupt},
+		"pack twice":        {func(b []byte) []byte { copy(b[packs+80:], b[packs:packs+32]); return b }, ErrCorrupt},
+		"pack too large":    {func(b []byte) []byte { le.PutUint32(b[packs+64:], maxPack+1); return b }, ErrCorrupt},
+		"pack too small":    {func(b []byte) []byte { le.PutUint32(b[packs+64:], minPack-1); return b }, ErrCorrupt},
+		"index in header":   {func(b []byte) []byte { le.PutUint32(b[packs+68:], 15); return b }, ErrCorrupt},
+		"index in trailer":  {func(b []byte) []byte { le.PutUint32(b[packs+68:], 873); return b }, ErrCorrupt},
+		"index at 2^32-1":   {func(b []byte) []byte { le.PutUint32(b[packs+68:], 1<<32-1); return b }, ErrCorrupt},
+		"no blobs":          {func(b []byte) []byte { le.PutUint32(b[packs+72:], 0); return b }, ErrCorrupt},
+		"too many blobs": {func(b []byte) []byte {
+			le.PutUint32(b[packs+72:], maxPackBlobs+1)
+			le.PutUint32(b[packs+76:], maxPackRaw)
+			return b
+		}, ErrCorrupt},
+		"less than blobs":  {func(b []byte) []byte { le.PutUint32(b[packs+76:], 1); return b }, ErrCorrupt},
+		"content of 4 GiB": {func(b []byte) []byte { le.PutUint32(b[packs+76:], 1<<32-1); return b }, ErrCorrupt},
 	} {
-		_, err := decodeSnapshot(c.change(bytes.Clone(good)))
+		_, err := plainCoder().decodeSnapshot(t.Context(), c.change(bytes.Clone(good)))
 		require.ErrorIs(t, err, c.want, name)
 	}
 	for n := range len(good) {
-		_, err := decodeSnapshot(good[:n])
+		_, err := plainCoder().decodeSnapshot(t.Context(), good[:n])
 		require.ErrorIs(t, err, ErrCorrupt, n)
 	}
 }
@@ -160,7 +188,9 @@ func blobs(seed uint64, n, size int) (out [][]byte) {
 	return out
 }
 
-func buildPack(t testing.TB, all ...[]byte) *builtPack {
+func buildPack(t testing.TB, all ...[]byte) *builtPack { return buildPackWith(t, plainCoder(), all...) }
+
+func buildPackWith(t testing.TB, c *coder, all ...[]byte) *builtPack {
 	t.Helper()
 	var w packWriter
 	for _, b := range all {
@@ -169,64 +199,74 @@ func buildPack(t testing.TB, all ...[]byte) *builtPack {
 		require.Nil(t, p)
 	}
 	p := w.finish()
-	p.entry.id = sha256.Sum256(p.data)
+	require.NoError(t, c.encode(context.Background(), p, 0x01020304))
 	return p
 }
 
-func readPack(p *builtPack) (map[memfs.Hash][]byte, error) {
+func readPack(p *builtPack) (map[memfs.Hash][]byte, error) { return readPackWith(plainCoder(), p) }
+
+func readPackWith(c *coder, p *builtPack) (map[memfs.Hash][]byte, error) {
 	got := map[memfs.Hash][]byte{}
-	_, err := openPack(context.Background(), p.data, p.entry, GoHasher{}, func(h memfs.Hash, b []byte) { got[h] = b })
+	_, err := c.openPack(context.Background(), p.data, p.entry, func(h memfs.Hash, b []byte) error { got[h] = b; return nil })
 	return got, err
 }
 
 func TestAPackReturnsItsBlobs(t *testing.T) {
 	in := blobs(1, 200, 5000)
-	p := buildPack(t, in...)
-	require.EqualValues(t, 200, p.entry.blobs)
-	require.Greater(t, len(in)*2500/frameTarget, 1, "more than one frame")
-	got, err := readPack(p)
-	require.NoError(t, err)
-	require.Len(t, got, 200)
-	for _, b := range in {
-		require.Equal(t, b, got[sha256.Sum256(b)])
+	for i := 0; i < len(in); i += 2 { // half of it compresses
+		in[i] = append(bytes.Repeat([]byte("<p>text</p>"), len(in[i])/11), byte(i), 1)
+	}
+	for _, c := range []*coder{plainCoder(), {hasher: GoHasher{}}} {
+		p := buildPackWith(t, c, in...)
+		require.EqualValues(t, 200, p.entry.blobs)
+		require.Greater(t, len(p.index.frames), 1)
+		require.Equal(t, c.codec != nil, p.index.frames[0].codec == codecDeflate)
+		got, err := readPackWith(c, p)
+		require.NoError(t, err)
+		require.Len(t, got, 200)
+		for _, b := range in {
+			require.Equal(t, b, got[sha256.Sum256(b)])
+		}
 	}
 }
 
 func TestPackIsLaidOutAsDocumented(t *testing.T) {
 	p := buildPack(t, []byte("hello"), []byte("wo"))
 	b := p.data
-	require.Equal(t, "HOLDPACK\x01\x00\x00\x00\x00\x00\x00\x00hellowo", string(b[:23]))
-	require.Len(t, b, 23+16+2*36+96)
+	require.Equal(t, "HOLDPACK\x01\x00\x00\x00\x04\x03\x02\x01hellowo", string(b[:23]))
+	require.Len(t, b, 23+16+2*36+128)
 	require.EqualValues(t, 7, le.Uint32(b[23:]), "stored size of the frame")
 	require.EqualValues(t, 7, le.Uint32(b[27:]), "raw size")
 	require.EqualValues(t, 2, le.Uint32(b[31:]), "blobs")
+	require.EqualValues(t, 0, b[35], "codec")
 	h := sha256.Sum256([]byte("hello"))
 	require.Equal(t, h[:], b[39:71])
 	require.EqualValues(t, 5, le.Uint32(b[71:]))
-	tr := b[len(b)-96:]
+	tr := b[len(b)-128:]
 	require.EqualValues(t, 23, le.Uint64(tr))
 	require.EqualValues(t, 88, le.Uint32(tr[8:]))
-	require.EqualValues(t, 88, le.Uint32(tr[12:]))
-	require.EqualValues(t, 1, le.Uint32(tr[16:]))
-	require.EqualValues(t, 2, le.Uint32(tr[20:]))
+	require.EqualValues(t, 1, le.Uint32(tr[12:]))
+	require.EqualValues(t, 2, le.Uint32(tr[16:]))
+	require.EqualValues(t, 0, le.Uint32(tr[20:]))
 	h = sha256.Sum256(b[23 : 23+88])
-	require.Equal(t, h[:], tr[28:60])
-	require.EqualValues(t, 1, le.Uint16(tr[80:]))
-	require.Equal(t, "HOLDPEND", string(tr[88:]))
+	require.Equal(t, h[:], tr[24:56])
+	require.Equal(t, make([]byte, 56), tr[56:112])
+	require.EqualValues(t, 1, le.Uint16(tr[112:]))
+	require.Equal(t, "HOLDPEND", string(tr[120:]))
 	smallest := buildPack(t, []byte("x"))
 	require.Len(t, smallest.data, minPack)
-	require.Equal(t, 165, minPack)
+	require.Equal(t, 197, minPack)
 }
 
-// seal makes checksums and hashes right again after a change, as an attacker would.
-func seal(p *builtPack) {
+// resum makes checksums and hashes right again after a change, as an attacker would.
+func resum(p *builtPack) {
 	tr := p.trailer()
 	off := le.Uint64(tr)
 	if end := uint64(len(p.data) - packTrailerSize); off <= end {
 		p.entry.indexHash = sha256.Sum256(p.data[off:end])
-		copy(tr[28:], p.entry.indexHash[:])
+		copy(tr[24:], p.entry.indexHash[:])
 	}
-	le.PutUint32(tr[84:], crc32.Update(crc32.Checksum(tr[:84], castagnoli), castagnoli, tr[88:]))
+	le.PutUint32(tr[116:], crc32.Update(crc32.Checksum(tr[:116], castagnoli), castagnoli, tr[120:]))
 	p.entry.id = sha256.Sum256(p.data)
 }
 
@@ -238,7 +278,8 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		"blob twice": "listed twice", "blob of no bytes": "of 0 bytes", "blob of 4 GiB": "of 4294967295 bytes",
 		"no frames": ": 0 frames, 2 blobs", "2^32-1 blobs": ": 1 frames, 4294967295 blobs", "more frames than blobs": ": 3 frames, 2 blobs",
 		"frame of 4 GiB": "4294967295 bytes stored", "frame stored size": "8 bytes stored", "frame with no blob": "0 blobs",
-		"content": "does not have that hash", "bytes before the footer": "end at 23, not 24",
+		"content": "does not have that hash", "bytes before the footer": "end at 23, not 24", "stored more than raw": "8 bytes stored, 7 raw",
+		"content size": "7 bytes of content where 8", "frame raw size": "frame 0: 7 bytes stored, 2097153 raw",
 	}
 	for name, c := range map[string]struct {
 		change func(p *builtPack)
@@ -246,18 +287,21 @@ func TestHostilePacksAreRefused(t *testing.T) {
 	}{
 		"header magic":           {func(p *builtPack) { p.data[0]++ }, ErrCorrupt},
 		"header version":         {func(p *builtPack) { p.data[8]++ }, ErrVersion},
-		"header flags":           {func(p *builtPack) { p.data[10]++ }, ErrVersion},
-		"header reserved":        {func(p *builtPack) { p.data[15]++ }, ErrCorrupt},
+		"header flags":           {func(p *builtPack) { p.data[11]++ }, ErrVersion},
+		"header sealed":          {func(p *builtPack) { p.data[10]++ }, ErrCorrupt},
 		"content":                {func(p *builtPack) { p.data[16]++ }, ErrCorrupt},
+		"content size":           {func(p *builtPack) { p.entry.raw++ }, ErrCorrupt},
 		"frame stored size":      {func(p *builtPack) { le.PutUint32(p.data[frame:], 8) }, ErrCorrupt},
+		"stored more than raw":   {func(p *builtPack) { le.PutUint32(p.data[frame:], 8); p.data[frame+12] = 1 }, ErrCorrupt},
 		"frame sizes":            {func(p *builtPack) { le.PutUint32(p.data[frame:], 8); le.PutUint32(p.data[frame+4:], 8) }, ErrCorrupt},
+		"frame raw size":         {func(p *builtPack) { le.PutUint32(p.data[frame+4:], maxFrame+1); p.data[frame+12] = 1 }, ErrCorrupt},
 		"frame of 4 GiB":         {func(p *builtPack) { le.PutUint32(p.data[frame:], 1<<32-1); le.PutUint32(p.data[frame+4:], 1<<32-1) }, ErrCorrupt},
 		"frame blobs":            {func(p *builtPack) { le.PutUint32(p.data[frame+8:], 1) }, ErrCorrupt},
 		"frame with no blob":     {func(p *builtPack) { le.PutUint32(p.data[frame+8:], 0) }, ErrCorrupt},
 		"frame of 2^32-1 blobs":  {func(p *builtPack) { le.PutUint32(p.data[frame+8:], 1<<32-1) }, ErrCorrupt},
-		"frame codec":            {func(p *builtPack) { p.data[frame+12] = 1 }, ErrVersion},
-		"frame cipher":           {func(p *builtPack) { p.data[frame+13] = 1 }, ErrVersion},
-		"frame reserved":         {func(p *builtPack) { p.data[frame+14] = 1 }, ErrCorrupt},
+		"frame codec":            {func(p *builtPack) { p.data[frame+12] = 2 }, ErrVersion},
+		"frame reserved":         {func(p *builtPack) { p.data[frame+13] = 1 }, ErrCorrupt},
+		"frame reserved 14":      {func(p *builtPack) { p.data[frame+14] = 1 }, ErrCorrupt},
 		"blob hash":              {func(p *builtPack) { p.data[blob1]++ }, ErrCorrupt},
 		"blob twice":             {func(p *builtPack) { copy(p.data[blob2:blob2+32], p.data[blob1:]) }, ErrCorrupt},
 		"blob of no bytes":       {func(p *builtPack) { le.PutUint32(p.data[blob1+32:], 0); le.PutUint32(p.data[blob2+32:], 7) }, ErrCorrupt},
@@ -268,19 +312,20 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		"index offset at 2^64-1": {func(p *builtPack) { le.PutUint64(p.data[trailer:], 1<<64-1) }, ErrCorrupt},
 		"index offset both":      {func(p *builtPack) { le.PutUint64(p.data[trailer:], 24); p.entry.indexOff = 24 }, ErrCorrupt},
 		"index stored size":      {func(p *builtPack) { p.data[trailer+8]++ }, ErrCorrupt},
-		"index raw size":         {func(p *builtPack) { p.data[trailer+12]++ }, ErrCorrupt},
-		"no frames":              {func(p *builtPack) { p.data[trailer+16] = 0 }, ErrCorrupt},
-		"more frames than blobs": {func(p *builtPack) { p.data[trailer+16] = 3 }, ErrCorrupt},
-		"2^32-1 frames":          {func(p *builtPack) { le.PutUint32(p.data[trailer+16:], 1<<32-1) }, ErrCorrupt},
-		"2^32-1 blobs":           {func(p *builtPack) { le.PutUint32(p.data[trailer+20:], 1<<32-1); p.entry.blobs = 1<<32 - 1 }, ErrCorrupt},
+		"no frames":              {func(p *builtPack) { p.data[trailer+12] = 0 }, ErrCorrupt},
+		"more frames than blobs": {func(p *builtPack) { p.data[trailer+12] = 3 }, ErrCorrupt},
+		"2^32-1 frames":          {func(p *builtPack) { le.PutUint32(p.data[trailer+12:], 1<<32-1) }, ErrCorrupt},
+		"2^32-1 blobs":           {func(p *builtPack) { le.PutUint32(p.data[trailer+16:], 1<<32-1); p.entry.blobs = 1<<32 - 1 }, ErrCorrupt},
 		"blobs differ":           {func(p *builtPack) { p.entry.blobs++ }, ErrCorrupt},
-		"index codec":            {func(p *builtPack) { p.data[trailer+24] = 1 }, ErrVersion},
-		"index cipher":           {func(p *builtPack) { p.data[trailer+25] = 1 }, ErrVersion},
-		"trailer reserved 26":    {func(p *builtPack) { p.data[trailer+26] = 1 }, ErrCorrupt},
-		"trailer reserved 60":    {func(p *builtPack) { p.data[trailer+79] = 1 }, ErrCorrupt},
-		"trailer reserved 82":    {func(p *builtPack) { p.data[trailer+82] = 1 }, ErrCorrupt},
-		"trailer version":        {func(p *builtPack) { p.data[trailer+80] = 2 }, ErrVersion},
-		"trailer magic":          {func(p *builtPack) { p.data[trailer+88]++ }, ErrCorrupt},
+		"sealed, no key id":      {func(p *builtPack) { p.data[trailer+20] = 1 }, ErrCorrupt},
+		"salt, not sealed":       {func(p *builtPack) { p.data[trailer+56] = 1 }, ErrCorrupt},
+		"sealed, in fact not":    {func(p *builtPack) { p.data[10], p.data[trailer+20], p.data[trailer+88] = 1, 1, 1 }, ErrCorrupt},
+		"trailer flags":          {func(p *builtPack) { p.data[trailer+20] = 2 }, ErrVersion},
+		"trailer reserved 22":    {func(p *builtPack) { p.data[trailer+22] = 1 }, ErrCorrupt},
+		"trailer reserved 104":   {func(p *builtPack) { p.data[trailer+111] = 1 }, ErrCorrupt},
+		"trailer reserved 114":   {func(p *builtPack) { p.data[trailer+114] = 1 }, ErrCorrupt},
+		"trailer version":        {func(p *builtPack) { p.data[trailer+112] = 2 }, ErrVersion},
+		"trailer magic":          {func(p *builtPack) { p.data[trailer+120]++ }, ErrCorrupt},
 		"shorter than it should": {func(p *builtPack) { p.entry.size++ }, ErrCorrupt},
 		"longer than it should":  {func(p *builtPack) { p.entry.size-- }, ErrCorrupt},
 		"bytes before the footer": {func(p *builtPack) {
@@ -292,7 +337,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 	} {
 		p := buildPack(t, []byte("hello"), []byte("wo"))
 		c.change(p)
-		seal(p)
+		resum(p)
 		_, err := readPack(p)
 		require.ErrorIs(t, err, c.want, name)
 		require.ErrorContains(t, err, reasons[name], name)
@@ -302,7 +347,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 	_, err := readPack(p)
 	require.ErrorIs(t, err, ErrCorrupt, "an index that the snapshot does not vouch for")
 	p = buildPack(t, []byte("hello"))
-	p.trailer()[84]++
+	p.trailer()[116]++
 	p.entry.id = sha256.Sum256(p.data)
 	_, err = readPack(p)
 	require.ErrorIs(t, err, ErrCorrupt, "checksum of the trailer")
@@ -332,6 +377,7 @@ func TestWhereAPackEndsDependsOnContentOnly(t *testing.T) {
 			p, err := w.add(sha256.Sum256(b), b)
 			require.NoError(t, err)
 			if p != nil {
+				require.NoError(t, plainCoder().encode(t.Context(), p, 0))
 				require.LessOrEqual(t, len(p.data), 9<<20)
 				require.GreaterOrEqual(t, p.raw, packMinRaw)
 				ids = append(ids, sha256.Sum256(p.data))

@@ -1,7 +1,6 @@
 package s3publish
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -15,30 +14,33 @@ const (
 	packEndMagic    = "HOLDPEND"
 	packVersion     = 1
 	packHeaderSize  = 16
-	packTrailerSize = 96
+	packTrailerSize = 128
 	frameEntrySize  = 16
 	blobEntrySize   = 36
 
 	minPack      = packHeaderSize + 1 + frameEntrySize + blobEntrySize + packTrailerSize
 	maxPack      = 64 << 20
+	maxPackRaw   = 128 << 20
 	maxPackBlobs = 1 << 18
-	maxIndex     = 16 << 20
-	maxFrame     = 8 << 20
+	maxFrame     = 2 << 20
 	maxBlob      = 1 << 20
+
+	// flagSealed, in packs and snapshot objects, says that they are encrypted.
+	flagSealed = 1
 )
 
-// Codecs and ciphers that version 1 writes; the others of LAYOUT.md are ErrVersion.
+// Codecs of frames; others are ErrVersion.
 const (
-	codecNone  = 0
-	cipherNone = 0
+	codecNone    = 0
+	codecDeflate = 1
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type frameEntry struct {
-	stored, raw   uint32
-	blobs         uint32
-	codec, cipher uint8
+	stored, raw uint32
+	blobs       uint32
+	codec       uint8
 }
 
 type blobEntry struct {
@@ -51,33 +53,37 @@ type packIndex struct {
 	blobs  []blobEntry
 }
 
-func encodePackHeader(b []byte) []byte {
+func encodePackHeader(b []byte, flags uint16, epoch uint32) []byte {
 	b = append(b, packMagic...)
 	b = binary.LittleEndian.AppendUint16(b, packVersion)
-	return append(b, 0, 0, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint16(b, flags)
+	return binary.LittleEndian.AppendUint32(b, epoch)
 }
 
-func checkPackHeader(b []byte) error {
+// checkPackHeader reads a header against the flags of the trailer.
+func checkPackHeader(b []byte, flags uint16) error {
 	le := binary.LittleEndian
 	if len(b) < packHeaderSize || string(b[:8]) != packMagic {
 		return corrupt("not a pack")
 	}
-	if v, flags := le.Uint16(b[8:]), le.Uint16(b[10:]); v != packVersion || flags != 0 {
-		return fmt.Errorf("%w: pack of version %d with flags %#x", ErrVersion, v, flags)
+	v, f := le.Uint16(b[8:]), le.Uint16(b[10:])
+	if v != packVersion || f&^flagSealed != 0 {
+		return fmt.Errorf("%w: pack of version %d with flags %#x", ErrVersion, v, f)
 	}
-	if le.Uint32(b[12:]) != 0 {
-		return corrupt("reserved bytes of the header are set")
+	if f != flags {
+		return corrupt("flags of the header and the trailer differ")
 	}
 	return nil
 }
 
-func (x *packIndex) encode(b []byte) []byte {
+func (x *packIndex) encode() []byte {
 	le := binary.LittleEndian
+	b := make([]byte, 0, len(x.frames)*frameEntrySize+len(x.blobs)*blobEntrySize)
 	for _, f := range x.frames {
 		b = le.AppendUint32(b, f.stored)
 		b = le.AppendUint32(b, f.raw)
 		b = le.AppendUint32(b, f.blobs)
-		b = append(b, f.codec, f.cipher, 0, 0)
+		b = append(b, f.codec, 0, 0, 0)
 	}
 	for _, e := range x.blobs {
 		b = append(b, e.hash[:]...)
@@ -88,23 +94,27 @@ func (x *packIndex) encode(b []byte) []byte {
 
 type packTrailer struct {
 	indexOff      uint64
-	stored, raw   uint32
+	stored        uint32 // bytes of the index in the pack
 	frames, blobs uint32
-	codec, cipher uint8
+	seal          seal // zero when the pack is not encrypted
 	indexHash     [32]byte
 }
+
+func (t packTrailer) indexSize() uint32 { return t.frames*frameEntrySize + t.blobs*blobEntrySize }
 
 func (t packTrailer) encode(b []byte) []byte {
 	le := binary.LittleEndian
 	start := len(b)
 	b = le.AppendUint64(b, t.indexOff)
 	b = le.AppendUint32(b, t.stored)
-	b = le.AppendUint32(b, t.raw)
 	b = le.AppendUint32(b, t.frames)
 	b = le.AppendUint32(b, t.blobs)
-	b = append(b, t.codec, t.cipher, 0, 0)
+	b = le.AppendUint16(b, t.seal.flags())
+	b = append(b, 0, 0)
 	b = append(b, t.indexHash[:]...)
-	b = append(b, make([]byte, 20)...)
+	b = append(b, t.seal.salt[:]...)
+	b = append(b, t.seal.key[:]...)
+	b = append(b, make([]byte, 8)...)
 	b = le.AppendUint16(b, packVersion)
 	b = append(b, 0, 0)
 	sum := crc32.Checksum(b[start:], castagnoli)
@@ -116,25 +126,24 @@ func (t packTrailer) encode(b []byte) []byte {
 func decodePackTrailer(b []byte, size int64) (packTrailer, error) {
 	le := binary.LittleEndian
 	var t packTrailer
-	if len(b) != packTrailerSize || string(b[88:]) != packEndMagic {
+	if len(b) != packTrailerSize || string(b[120:]) != packEndMagic {
 		return t, corrupt("no pack trailer")
 	}
-	if le.Uint32(b[84:]) != crc32.Update(crc32.Checksum(b[:84], castagnoli), castagnoli, b[88:]) {
+	if le.Uint32(b[116:]) != crc32.Update(crc32.Checksum(b[:116], castagnoli), castagnoli, b[120:]) {
 		return t, corrupt("checksum of the pack trailer")
 	}
-	if v := le.Uint16(b[80:]); v != packVersion {
-		return t, fmt.Errorf("%w: pack of version %d", ErrVersion, v)
+	flags := le.Uint16(b[20:])
+	if v := le.Uint16(b[112:]); v != packVersion || flags&^flagSealed != 0 {
+		return t, fmt.Errorf("%w: pack of version %d with flags %#x", ErrVersion, v, flags)
 	}
-	t = packTrailer{
-		indexOff: le.Uint64(b), stored: le.Uint32(b[8:]), raw: le.Uint32(b[12:]),
-		frames: le.Uint32(b[16:]), blobs: le.Uint32(b[20:]), codec: b[24], cipher: b[25],
-	}
-	copy(t.indexHash[:], b[28:])
-	if le.Uint16(b[26:]) != 0 || le.Uint16(b[82:]) != 0 || [20]byte(b[60:80]) != [20]byte{} {
+	t = packTrailer{indexOff: le.Uint64(b), stored: le.Uint32(b[8:]), frames: le.Uint32(b[12:]), blobs: le.Uint32(b[16:])}
+	copy(t.indexHash[:], b[24:])
+	if le.Uint16(b[22:]) != 0 || le.Uint64(b[104:]) != 0 || le.Uint16(b[114:]) != 0 {
 		return t, corrupt("reserved bytes of the trailer are set")
 	}
-	if t.codec != codecNone || t.cipher != cipherNone {
-		return t, fmt.Errorf("%w: index with codec %d and cipher %d", ErrVersion, t.codec, t.cipher)
+	var err error
+	if t.seal, err = decodeSeal(b[56:104], flags); err != nil {
+		return t, err
 	}
 	end := size - packTrailerSize
 	switch {
@@ -144,19 +153,16 @@ func decodePackTrailer(b []byte, size int64) (packTrailer, error) {
 		return t, corrupt("index of %d bytes at %d in a pack of %d", t.stored, t.indexOff, size)
 	case t.blobs < 1 || t.blobs > maxPackBlobs || t.frames < 1 || t.frames > t.blobs:
 		return t, corrupt("%d frames, %d blobs", t.frames, t.blobs)
-	case t.raw > maxIndex || t.raw != t.frames*frameEntrySize+t.blobs*blobEntrySize || t.stored != t.raw:
-		return t, corrupt("index of %d bytes for %d frames and %d blobs", t.raw, t.frames, t.blobs)
+	case t.stored != t.indexSize()+t.seal.overhead():
+		return t, corrupt("index of %d bytes for %d frames and %d blobs", t.stored, t.frames, t.blobs)
 	}
 	return t, nil
 }
 
-// decodeIndex reads an index as stored, vouched for by a trailer that decodePackTrailer accepted.
+// decodeIndex reads an index, in the clear, vouched for by a trailer that decodePackTrailer accepted.
 func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
-	if uint64(len(b)) != uint64(t.stored) {
-		return nil, corrupt("index of %d bytes where %d were announced", len(b), t.stored)
-	}
-	if sha256.Sum256(b) != t.indexHash {
-		return nil, corrupt("hash of the index")
+	if uint64(len(b)) != uint64(t.indexSize()) {
+		return nil, corrupt("index of %d bytes where %d were announced", len(b), t.indexSize())
 	}
 	le := binary.LittleEndian
 	x := &packIndex{frames: make([]frameEntry, t.frames), blobs: make([]blobEntry, t.blobs)}
@@ -178,14 +184,16 @@ func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
 	stored, next := uint64(packHeaderSize), uint64(0)
 	for i := range x.frames {
 		f := &x.frames[i]
-		*f = frameEntry{stored: le.Uint32(b), raw: le.Uint32(b[4:]), blobs: le.Uint32(b[8:]), codec: b[12], cipher: b[13]}
-		if le.Uint16(b[14:]) != 0 {
+		*f = frameEntry{stored: le.Uint32(b), raw: le.Uint32(b[4:]), blobs: le.Uint32(b[8:]), codec: b[12]}
+		if b[13] != 0 || le.Uint16(b[14:]) != 0 {
 			return nil, corrupt("reserved bytes of frame %d are set", i)
 		}
-		if f.codec != codecNone || f.cipher != cipherNone {
-			return nil, fmt.Errorf("%w: frame with codec %d and cipher %d", ErrVersion, f.codec, f.cipher)
+		if f.codec > codecDeflate {
+			return nil, fmt.Errorf("%w: frame with codec %d", ErrVersion, f.codec)
 		}
-		if f.raw > maxFrame || f.stored != f.raw || f.blobs < 1 || uint64(f.blobs) > uint64(t.blobs)-next {
+		payload := int64(f.stored) - int64(t.seal.overhead())
+		if f.raw > maxFrame || payload < 1 || payload > int64(f.raw) || f.codec == codecNone && payload != int64(f.raw) ||
+			f.blobs < 1 || uint64(f.blobs) > uint64(t.blobs)-next {
 			return nil, corrupt("frame %d: %d bytes stored, %d raw, %d blobs", i, f.stored, f.raw, f.blobs)
 		}
 		var sum uint64

@@ -1,6 +1,7 @@
 package s3publish
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 
@@ -33,20 +34,21 @@ func (c *cutter) add(h memfs.Hash, size int) bool {
 	return false
 }
 
-// packWriter makes packs of blobs. A pack may pass packMaxRaw by one blob.
+// packWriter collects blobs into packs. A pack may pass packMaxRaw by one blob.
 type packWriter struct {
 	cut   cutter
-	buf   []byte
+	buf   []byte // the content
 	index packIndex
-	raw   int // bytes of content in the pack
 }
 
-// builtPack is a whole pack in memory. Its entry has no id yet: hashing is left to whoever sends it.
+// builtPack is a pack in memory: its content at first, and what is stored of it once it was encoded.
 type builtPack struct {
+	raw     int
+	content []byte
+	index   packIndex
+
 	entry packEntry
 	data  []byte
-	index []blobEntry
-	raw   int
 }
 
 // add copies a blob into the pack. It returns the pack when it is full.
@@ -55,19 +57,17 @@ func (w *packWriter) add(h memfs.Hash, data []byte) (*builtPack, error) {
 		return nil, fmt.Errorf("%w: blob %s of %d bytes", ErrInvalid, hashString(h), len(data))
 	}
 	if w.buf == nil {
-		w.buf = encodePackHeader(make([]byte, 0, packSizeGuess))
+		w.buf = make([]byte, 0, packSizeGuess)
 	}
 	x := &w.index
 	if n := len(x.frames); n == 0 || int(x.frames[n-1].raw) >= frameTarget {
-		x.frames = append(x.frames, frameEntry{codec: codecNone, cipher: cipherNone})
+		x.frames = append(x.frames, frameEntry{})
 	}
 	f := &x.frames[len(x.frames)-1]
 	f.raw += uint32(len(data))
-	f.stored += uint32(len(data))
 	f.blobs++
 	x.blobs = append(x.blobs, blobEntry{hash: h, size: uint32(len(data))})
 	w.buf = append(w.buf, data...)
-	w.raw += len(data)
 	if w.cut.add(h, len(data)) {
 		return w.finish(), nil
 	}
@@ -79,21 +79,103 @@ func (w *packWriter) finish() *builtPack {
 	if len(w.index.blobs) == 0 {
 		return nil
 	}
-	off := len(w.buf)
-	b := w.index.encode(w.buf)
-	stored := uint32(len(b) - off)
-	sum := sha256.Sum256(b[off:])
-	b = packTrailer{
-		indexOff: uint64(off), stored: stored, raw: stored,
-		frames: uint32(len(w.index.frames)), blobs: uint32(len(w.index.blobs)),
-		codec: codecNone, cipher: cipherNone, indexHash: sum,
-	}.encode(b)
-	p := &builtPack{
-		entry: packEntry{indexHash: sum, size: uint32(len(b)), indexOff: uint32(off), blobs: uint32(len(w.index.blobs))},
-		data:  b, index: w.index.blobs, raw: w.raw,
-	}
+	p := &builtPack{raw: len(w.buf), content: w.buf, index: w.index}
 	*w = packWriter{}
 	return p
+}
+
+// encode makes the bytes and the entry of a pack, and gives its content up.
+func (c *coder) encode(ctx context.Context, p *builtPack, epoch uint32) error {
+	x := &p.index
+	payloads := make([][]byte, len(x.frames)+1)
+	rest := p.content
+	for i := range x.frames {
+		if ctx.Err() != nil {
+			return aborted(ctx, "publish", "")
+		}
+		f := &x.frames[i]
+		payload := rest[:f.raw:f.raw]
+		rest = rest[f.raw:]
+		small, err := c.compress(ctx, payload)
+		if err != nil {
+			return err
+		}
+		if small != nil {
+			payload, f.codec = small, codecDeflate
+		}
+		payloads[i] = payload
+		f.stored = uint32(len(payload))
+	}
+	tr := packTrailer{frames: uint32(len(x.frames)), blobs: uint32(len(x.blobs))}
+	if c.key != nil {
+		// The index has the sizes of the frames, so nothing else has this hash.
+		sums, err := sumAll(ctx, c.hasher, payloads[:len(x.frames)])
+		if err != nil {
+			return err
+		}
+		h := sha256.New()
+		for _, sum := range sums {
+			h.Write(sum[:])
+		}
+		h.Write(x.encode())
+		tr.seal = c.newSeal("pack", [32]byte(h.Sum(nil)))
+	}
+	for i := range x.frames {
+		x.frames[i].stored += tr.seal.overhead()
+	}
+	payloads[len(x.frames)] = x.encode()
+	box, err := c.box(ctx, "pack", tr.seal)
+	if err != nil {
+		return err
+	}
+	size := packHeaderSize + packTrailerSize
+	for i, plain := range payloads {
+		n := uint64(i)
+		if i == len(x.frames) {
+			n = nonceIndex
+		}
+		if payloads[i], err = box.seal(ctx, n, plain, nil); err != nil {
+			return err
+		}
+		size += len(payloads[i])
+	}
+	b := encodePackHeader(make([]byte, 0, size), tr.seal.flags(), epoch)
+	for _, stored := range payloads[:len(x.frames)] {
+		b = append(b, stored...)
+	}
+	index := payloads[len(x.frames)]
+	tr.indexOff, tr.stored, tr.indexHash = uint64(len(b)), uint32(len(index)), sha256.Sum256(index)
+	b = tr.encode(append(b, index...))
+	p.data, p.content = b, nil
+	p.entry = packEntry{
+		indexHash: tr.indexHash, size: uint32(len(b)), indexOff: uint32(tr.indexOff), blobs: tr.blobs, raw: uint32(p.raw),
+	}
+	p.entry.id, err = sumOne(ctx, c.hasher, b)
+	return err
+}
+
+const sampleSize = 8 << 10
+
+// compress returns nil when it does not help: when less than a sixteenth would be saved. Of large frames it first tries a sample.
+func (c *coder) compress(ctx context.Context, b []byte) ([]byte, error) {
+	if c.codec == nil {
+		return nil, nil
+	}
+	if len(b) >= 8*sampleSize {
+		sample := make([]byte, 0, sampleSize)
+		for i := range 4 {
+			at := len(b) / 4 * i
+			sample = append(sample, b[at:at+sampleSize/4]...)
+		}
+		if small, err := c.codec.Compress(ctx, sample); err != nil || len(small) >= len(sample)-len(sample)/16 {
+			return nil, err
+		}
+	}
+	small, err := c.codec.Compress(ctx, b)
+	if err != nil || len(small) >= len(b)-len(b)/16 {
+		return nil, err
+	}
+	return small, nil
 }
 
 func (p *builtPack) trailer() []byte { return p.data[len(p.data)-packTrailerSize:] }

@@ -27,6 +27,10 @@ type Progress struct {
 	ObjectsDone, ObjectsTotal int
 }
 
+var phaseOrder = map[Phase]int{
+	PhaseRead: 1, PhaseHash: 2, PhaseUpload: 3, PhaseHead: 4, PhaseDownload: 5, PhaseImport: 6, PhaseVerify: 7, PhaseDelete: 8, PhaseDone: 9,
+}
+
 // reporter calls fn one call at a time, in order.
 type reporter struct {
 	mu sync.Mutex
@@ -35,19 +39,28 @@ type reporter struct {
 }
 
 func (r *reporter) update(f func(*Progress)) {
-	if r.fn == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := r.p.Phase
 	f(&r.p)
-	r.fn(r.p)
+	if phaseOrder[r.p.Phase] < phaseOrder[before] {
+		r.p.Phase = before // a publish that goes on as a branch
+	}
+	if r.fn != nil {
+		r.fn(r.p)
+	}
 }
 
 func (r *reporter) phase(ph Phase) { r.update(func(p *Progress) { p.Phase = ph }) }
 
+// start adds what a phase has to do. What was announced before and not done is taken back as done.
 func (r *reporter) start(ph Phase, bytes int64, objects int) {
-	r.update(func(p *Progress) { p.Phase, p.BytesTotal, p.ObjectsTotal = ph, bytes, objects })
+	r.update(func(p *Progress) {
+		p.Phase = ph
+		p.BytesDone, p.ObjectsDone = p.BytesTotal, p.ObjectsTotal
+		p.BytesTotal += bytes
+		p.ObjectsTotal += objects
+	})
 }
 
 func (r *reporter) done(bytes int64, objects int) {

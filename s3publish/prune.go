@@ -166,12 +166,11 @@ func (c *catalog) keep(o PruneOptions, now time.Time, old func(time.Time) bool) 
 }
 
 func (r *Remote) deleteAll(ctx context.Context, doomed []Listed, snapshots int, rep *reporter, report *PruneReport) error {
-	read := rep.p
 	var total int64
 	for _, d := range doomed {
 		total += d.Size
 	}
-	rep.start(PhaseDelete, read.BytesTotal+total, read.ObjectsTotal+len(doomed))
+	rep.start(PhaseDelete, total, len(doomed))
 	var mu sync.Mutex // guards report
 	one := func(ctx context.Context, d Listed) error {
 		if err := r.store.Delete(ctx, d.Key); err != nil {

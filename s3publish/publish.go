@@ -2,8 +2,12 @@ package s3publish
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
@@ -29,8 +33,12 @@ type PublishOptions struct {
 	// same origin is accepted as parent, so that a program that did not keep Parent can go on from what it published itself.
 	Origin string
 
-	// Overwrite accepts any head as parent. What it replaces stays reachable as the parent.
+	// Overwrite accepts any head as parent, one encrypted with another key, or not at all, too. What it replaces stays reachable as the
+	// parent.
 	Overwrite bool
+
+	// OnConflict says what happens when somebody else moved the head.
+	OnConflict OnConflict
 
 	Label        string // at most 4096 bytes
 	CreatedAt    int64  // nanoseconds since 1970; 0 = now
@@ -39,17 +47,28 @@ type PublishOptions struct {
 	Progress func(Progress) // called one call at a time, must not call the Remote
 }
 
+// OnConflict is what a publish does when somebody else moved the head.
+type OnConflict int
+
+const (
+	Fail   OnConflict = iota // it returns ErrConflict
+	Branch                   // it publishes under a new name, made of the volume's and the time: see Result.Volume
+)
+
 // Result of Publish.
 type Result struct {
 	Info
-	Unchanged     bool // the head already had this tree and there was no label: nothing was sent
+	Volume        string // the name that it was published under
+	Unchanged     bool   // the head already had this tree and there was no label: nothing was sent
 	PacksSent     int
 	PacksReused   int   // found in the store from an earlier, interrupted publish
 	ObjectsSent   int   // packs, snapshot, head
 	BytesSent     int64 // of these objects
-	ContentNew    int64 // bytes of blobs that the parent did not have
+	ContentNew    int64 // bytes of blobs that the store did not have
 	BlobsNew      int
-	HeadRecovered bool // the answer to the head's write was lost; the head was read and is ours
+	PacksReplaced int   // packs whose live blobs are in the new ones (LAYOUT.md, Consolidation)
+	ContentAgain  int64 // bytes of these blobs
+	HeadRecovered bool  // the answer to the head's write was lost; the head was read and is ours
 }
 
 // Publish makes a snapshot the current one of a volume, sending what the store does not have. When it
@@ -57,7 +76,7 @@ type Result struct {
 // next Publish recognises), and what arrived is used by the next try.
 //
 // Errors: ErrConflict (*ConflictError), ErrCredentials, ErrNoBucket, ErrUnreachable, ErrClock, ErrCorrupt (an
-// object that this needs to build on), ErrAborted, ErrUnsupported, ErrInvalid.
+// object that this needs to build on), ErrKey, ErrAborted, ErrUnsupported, ErrInvalid.
 func (r *Remote) Publish(ctx context.Context, src Source, o PublishOptions) (Result, error) {
 	if err := ValidateVolume(o.Volume); err != nil {
 		return Result{}, at("publish", "", err)
@@ -82,68 +101,153 @@ func (r *Remote) publish(ctx context.Context, src Source, o PublishOptions) (Res
 	}
 	rep := &reporter{fn: o.Progress}
 	rep.phase(PhaseRead)
+	began := time.Now()
 	head, err := r.base(ctx, o)
+	var res Result
+	if err == nil {
+		t := target{volume: o.Volume, head: head, parent: head.id, began: began}
+		if head.snap != nil && r.coder.fits(head.snap.seal) == nil {
+			t.packs, t.live = head.snap.packs, head.snap.live
+		}
+		res, err = r.publishTo(ctx, src, o, t, rep)
+	}
+	var c *ConflictError
+	if errors.As(err, &c) && o.OnConflict == Branch {
+		res, err = r.branch(ctx, src, o, rep)
+	}
+	if err == nil {
+		rep.phase(PhaseDone)
+	}
+	return res, err
+}
+
+// branch publishes beside a head that somebody else moved. What it builds on are the packs of the head as it is now: those of the base,
+// which is no longer current, may be about to be pruned.
+func (r *Remote) branch(ctx context.Context, src Source, o PublishOptions, rep *reporter) (Result, error) {
+	t := target{volume: branchName(o.Volume, o.CreatedAt), parent: o.Parent, began: time.Now()}
+	t.head = r.head(t.volume)
+	t.head.read = true
+	theirs, err := r.readHead(ctx, o.Volume)
 	if err != nil {
 		return Result{}, err
 	}
-	next := &snapshotObject{
-		parent: head.id, created: o.CreatedAt, files: o.Files, bytes: o.Bytes, label: o.Label, origin: o.Origin,
-	}
-	listed := map[ID]bool{}
-	if head.snap != nil {
-		next.packs = append(next.packs, head.snap.packs...)
-		for _, p := range next.packs {
-			listed[p.id] = true
+	if theirs.snap != nil && r.coder.fits(theirs.snap.seal) == nil {
+		t.packs, t.live = theirs.snap.packs, theirs.snap.live
+		if err := r.learnPacks(ctx, t.packs); err != nil {
+			return Result{}, err
 		}
 	}
-	// Only packs of the parent count: their list is closed (LAYOUT.md), so below a node that
-	// is there nothing is missing.
-	has := func(h memfs.Hash) bool {
-		p := r.blobs[h]
-		return p != nil && listed[p.id]
-	}
+	return r.publishTo(ctx, src, o, t, rep)
+}
+
+func branchName(volume string, created int64) string {
+	suffix := time.Unix(0, created).UTC().Format(".20060102-150405.") + strings.ToLower(rand.Text()[:6])
+	return volume[:min(len(volume), maxVolumeName-len(suffix))] + suffix
+}
+
+// target is where a publish goes and what it builds on.
+type target struct {
+	volume string
+	head   *headState // what the head is moved from
+	parent ID
+	packs  []packEntry // a closed list (LAYOUT.md), read lately
+	live   int64
+	began  time.Time // before the packs were read
+}
+
+func (r *Remote) publishTo(ctx context.Context, src Source, o PublishOptions, t target, rep *reporter) (Result, error) {
+	next := &snapshotObject{parent: t.parent, created: o.CreatedAt}
+	next.details = details{files: o.Files, bytes: o.Bytes, label: o.Label, origin: o.Origin}
 
 	rep.phase(PhaseHash)
-	err = src.HashPages(ctx, hashBatch, func(pages [][]byte) ([]memfs.Hash, error) {
-		return sumAll(ctx, r.hasher, pages)
+	err := src.HashPages(ctx, hashBatch, func(pages [][]byte) ([]memfs.Hash, error) {
+		return sumAll(ctx, r.coder.hasher, pages)
 	})
 	if ctx.Err() != nil {
-		return Result{}, aborted(ctx, "publish", headKey(o.Volume))
+		return Result{}, aborted(ctx, "publish", headKey(t.volume))
 	}
 	if err != nil {
 		return Result{}, err
 	}
+	has := r.hasIn(t.packs)
 	plan, err := planPacks(ctx, src, has)
 	if err != nil {
 		return Result{}, err
 	}
 	next.root = plan.root
-	if head.snap != nil && head.snap.root == plan.root && o.Label == "" {
-		rep.phase(PhaseDone)
-		return Result{Info: head.snap.info(head.id), Unchanged: true}, nil
+	if s := t.head.snap; s != nil && s.locked == nil && s.root == plan.root && s.seal.key == r.coder.keyID() && o.Label == "" {
+		return Result{Info: s.info(t.head.id), Volume: t.volume, Unchanged: true}, nil
 	}
+	res := Result{Volume: t.volume, ContentNew: plan.bytes, BlobsNew: plan.blobs}
+	keep, live, err := r.consolidate(ctx, src, t.packs, plan.bytes, t.live)
+	if err != nil {
+		return Result{}, err
+	}
+	if keep < len(t.packs) {
+		res.PacksReplaced = len(t.packs) - keep
+		has = r.hasIn(t.packs[:keep])
+		if plan, err = planPacks(ctx, src, has); err != nil {
+			return Result{}, err
+		}
+		res.ContentAgain = plan.bytes - res.ContentNew
+	}
+	next.live = live
 
 	rep.start(PhaseUpload, plan.bytes, plan.packs+2)
-	up := &upload{r: r, ctx: ctx, src: src, has: has, rep: rep}
+	up := &upload{r: r, ctx: ctx, src: src, has: has, rep: rep, epoch: r.clock.epoch(), res: res}
 	sent, err := up.run(next.root)
 	if err != nil {
 		return Result{}, err
 	}
-	res := up.res
-	res.ContentNew, res.BlobsNew = plan.bytes, plan.blobs
-	next.packs = append(next.packs, sent...)
+	res = up.res
+	next.packs = append(slices.Clone(t.packs[:keep]), sent...)
 
 	rep.phase(PhaseHead)
 	if err := r.sendSnapshot(ctx, next, &res); err != nil {
 		return Result{}, err
 	}
 	rep.done(0, 1)
-	if err := r.moveHead(ctx, o, head, next, &res); err != nil {
+	if now := time.Now(); wallSince(t.began, now) > publishLimit || now.Sub(t.began) > publishLimit {
+		return Result{}, &Error{
+			Op: "publish", Key: headKey(t.volume), Err: fmt.Errorf("%w: the publish took longer than %v", ErrUnreachable, publishLimit),
+			Hint: "Publish again: what it sent first may be pruned by now.",
+		}
+	}
+	old := t.head.snap
+	if err := r.moveHead(ctx, o, t, next, &res); err != nil {
 		return Result{}, err
 	}
 	rep.done(0, 1)
-	rep.phase(PhaseDone)
+	if old != nil {
+		r.forgetUnlisted(old.packs)
+	}
 	return res, nil
+}
+
+// hasIn tells of each blob if it is in the packs. Their list is closed (LAYOUT.md), so below a node that is there nothing is missing.
+func (r *Remote) hasIn(packs []packEntry) func(memfs.Hash) bool {
+	listed := make(map[ID]bool, len(packs))
+	for _, p := range packs {
+		listed[p.id] = true
+	}
+	return func(h memfs.Hash) bool { return r.in(listed, h) }
+}
+
+// forgetUnlisted forgets those of the packs that no head needs, as far as we know.
+func (r *Remote) forgetUnlisted(packs []packEntry) {
+	listed := map[ID]bool{}
+	for _, h := range r.heads {
+		if h.snap != nil {
+			for _, p := range h.snap.packs {
+				listed[p.id] = true
+			}
+		}
+	}
+	for _, p := range packs {
+		if !listed[p.id] {
+			r.forget(p.id)
+		}
+	}
 }
 
 // base is the head to build on, with the indexes of its packs known, or an ErrConflict.
@@ -174,6 +278,15 @@ func (r *Remote) base(ctx context.Context, o PublishOptions) (*headState, error)
 			Hint: "The store does not show the ETag header. For a browser, add ETag to ExposeHeaders in the bucket's CORS rules.",
 		}
 	}
+	if err := r.coder.fits(h.snap.seal); err != nil {
+		if o.Overwrite {
+			return h, nil
+		}
+		return nil, &Error{
+			Op: "publish", Key: snapshotKey(h.id), Err: err,
+			Hint: "Give the key that the volume was published with. To replace it by a snapshot with another key, or none, publish with the option to overwrite.",
+		}
+	}
 	return h, r.learnPacks(ctx, h.snap.packs)
 }
 
@@ -194,11 +307,11 @@ func (o PublishOptions) conflict(theirs *headState, ours Info) error {
 }
 
 func (r *Remote) sendSnapshot(ctx context.Context, next *snapshotObject, res *Result) error {
-	b, err := encodeSnapshot(next)
+	b, err := r.coder.encodeSnapshot(ctx, next)
 	if err != nil {
 		return err
 	}
-	id, err := sumOne(ctx, r.hasher, b)
+	id, err := sumOne(ctx, r.coder.hasher, b)
 	if err != nil {
 		return err
 	}
@@ -222,16 +335,17 @@ func (r *Remote) sendSnapshot(ctx context.Context, next *snapshotObject, res *Re
 	return nil
 }
 
-func (r *Remote) moveHead(ctx context.Context, o PublishOptions, head *headState, next *snapshotObject, res *Result) error {
+func (r *Remote) moveHead(ctx context.Context, o PublishOptions, t target, next *snapshotObject, res *Result) error {
+	head := t.head
 	b := encodeHead(res.ID)
 	sum := sha256.Sum256(b)
 	cond := PutOptions{IfMatch: head.etag, IfNoneMatch: head.id.IsZero(), SHA256: &sum}
 	head.read = false
 	head.attempts[res.ID] = true
-	etag, err := r.store.Put(ctx, headKey(o.Volume), b, cond)
+	etag, err := r.store.Put(ctx, headKey(t.volume), b, cond)
 	switch {
 	case errors.Is(err, ErrPrecondition):
-		h, err := r.readHead(ctx, o.Volume)
+		h, err := r.readHead(ctx, t.volume)
 		if err != nil {
 			return err
 		}
@@ -243,7 +357,7 @@ func (r *Remote) moveHead(ctx context.Context, o PublishOptions, head *headState
 	case err != nil:
 		return err
 	}
-	r.heads[o.Volume] = &headState{read: true, etag: etag, id: res.ID, snap: next, attempts: map[ID]bool{}}
+	r.heads[t.volume] = &headState{read: true, etag: etag, id: res.ID, snap: next, attempts: map[ID]bool{}}
 	res.ObjectsSent++
 	res.BytesSent += int64(len(b))
 	return nil

@@ -32,112 +32,150 @@ func (f *Fetched) Blob(h memfs.Hash) ([]byte, error) {
 }
 
 // Fetch gets a snapshot's packs and verifies them. ErrNotFound: the volume was never published, or there is
-// no such snapshot. ErrCorrupt: an object is not what it should be; the error names it.
+// no such snapshot. ErrCorrupt: an object is not what it should be; the error names it. ErrKey: it is encrypted with another key.
 func (r *Remote) Fetch(ctx context.Context, o PullOptions) (*Fetched, error) {
-	return r.pull(ctx, o, &reporter{fn: o.Progress})
-}
-
-func (r *Remote) pull(ctx context.Context, o PullOptions, rep *reporter) (*Fetched, error) {
 	if err := r.lock(ctx, "pull"); err != nil {
 		return nil, err
 	}
 	defer r.unlock()
-	f, err := r.fetch(ctx, o, rep)
-	return f, at("pull", o.Volume, err)
+	rep := &reporter{fn: o.Progress}
+	rep.phase(PhaseRead)
+	id, snap, err := r.find(ctx, o)
+	if err != nil {
+		return nil, at("pull", o.Volume, err)
+	}
+	f := &Fetched{Info: snap.info(id), blobs: map[memfs.Hash][]byte{}}
+	var mu sync.Mutex
+	err = r.download(ctx, snap.packs, map[ID]bool{}, rep, func(h memfs.Hash, b []byte) error {
+		mu.Lock()
+		defer mu.Unlock()
+		f.blobs[h] = b
+		return nil
+	})
+	if err != nil {
+		return nil, at("pull", o.Volume, err)
+	}
+	return f, nil
 }
 
-func (r *Remote) fetch(ctx context.Context, o PullOptions, rep *reporter) (*Fetched, error) {
-	rep.phase(PhaseRead)
+// find reads the snapshot that is to be pulled.
+func (r *Remote) find(ctx context.Context, o PullOptions) (ID, *snapshotObject, error) {
 	id, snap := o.SnapshotID, (*snapshotObject)(nil)
 	if id.IsZero() {
 		if err := ValidateVolume(o.Volume); err != nil {
-			return nil, err
+			return id, nil, err
 		}
 		h, err := r.readHead(ctx, o.Volume)
 		if err != nil {
-			return nil, err
+			return id, nil, err
 		}
 		if h.id.IsZero() {
-			return nil, &Error{Op: "pull", Key: headKey(o.Volume), Err: ErrNotFound, Hint: "Nothing was published under this name yet."}
+			return id, nil, &Error{Op: "pull", Key: headKey(o.Volume), Err: ErrNotFound, Hint: "Nothing was published under this name yet."}
 		}
 		id, snap = h.id, h.snap
 	} else {
 		var err error
 		if snap, err = r.readSnapshot(ctx, id); err != nil {
-			return nil, err
+			return id, nil, err
 		}
 	}
-
-	f := &Fetched{Info: snap.info(id), blobs: map[memfs.Hash][]byte{}}
-	var content int64
-	for _, p := range snap.packs {
-		content += int64(p.indexOff) - packHeaderSize
+	if err := r.coder.fits(snap.seal); err != nil {
+		return id, nil, &Error{Op: "pull", Key: snapshotKey(id), Err: err, Hint: "Give the key that the volume was published with."}
 	}
-	rep.start(PhaseDownload, content, len(snap.packs))
+	return id, snap, nil
+}
+
+// download fetches packs, several at a time, checks them, and gives their blobs to emit, which is called from several goroutines. It
+// leaves out those that are done, and adds to them.
+func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bool, rep *reporter, emit func(memfs.Hash, []byte) error) error {
+	rep.start(PhaseDownload, content(packs), len(packs))
 	var mu sync.Mutex
 	g := newGroup(ctx, r.width)
-	for _, e := range snap.packs {
+	for _, e := range packs {
+		mu.Lock()
+		have := done[e.id]
+		mu.Unlock()
+		if have {
+			rep.done(int64(e.raw), 1)
+			continue
+		}
 		ok := g.run(func(ctx context.Context) error {
-			x, blobs, err := r.fetchPack(ctx, e)
+			t, err := r.fetchPack(ctx, e, emit)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for i, b := range blobs {
-				f.blobs[x.blobs[i].hash] = b
-			}
-			r.learn(e.id, x.blobs)
-			rep.done(int64(e.indexOff)-packHeaderSize, 1)
+			done[e.id] = true
+			r.learn(e.id, t.packIndex.blobs)
+			rep.done(int64(e.raw), 1)
 			return nil
 		})
 		if !ok {
 			break
 		}
 	}
-	if err := g.wait("pull", o.Volume); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return g.wait("pull", "")
 }
 
-func (r *Remote) fetchPack(ctx context.Context, e packEntry) (*packIndex, [][]byte, error) {
+func (r *Remote) fetchPack(ctx context.Context, e packEntry, emit func(memfs.Hash, []byte) error) (*packTail, error) {
 	key := packKey(e.id)
 	o, err := r.store.Get(ctx, key, 0, int64(e.size))
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
 		err = &Error{Op: "get", Key: key, Err: corrupt("a snapshot names this pack, but: %v", err)}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var blobs [][]byte
-	x, err := openPack(ctx, o.Data, e, r.hasher, func(_ memfs.Hash, b []byte) { blobs = append(blobs, b) })
-	return x, blobs, at("get", key, err)
+	t, err := r.coder.openPack(ctx, o.Data, e, emit)
+	return t, at("get", key, err)
+}
+
+// staged is what a pull has fetched so far.
+type staged struct {
+	fs    *memfs.FS
+	stage *memfs.Stage
+	packs map[ID]bool
 }
 
 // Pull fetches a snapshot and builds it in fs, beside the live tree, which it leaves alone: restoring the result
 // is the caller's next step. The caller releases the snapshot. Errors as of Fetch.
+//
+// Beside what it builds it needs memory for as many packs as it fetches at a time. When it fails, or is aborted, what arrived is kept, and the
+// next Pull into the same filesystem does not fetch it again, whichever snapshot it asks for; a Pull into another gives it up.
 func (r *Remote) Pull(ctx context.Context, fs *memfs.FS, o PullOptions) (*memfs.Snapshot, Info, error) {
-	rep := &reporter{fn: o.Progress}
-	f, err := r.pull(ctx, o, rep)
-	if err != nil {
+	if err := r.lock(ctx, "pull"); err != nil {
 		return nil, Info{}, err
 	}
+	defer r.unlock()
+	rep := &reporter{fn: o.Progress}
+	rep.phase(PhaseRead)
+	id, obj, err := r.find(ctx, o)
+	if err != nil {
+		return nil, Info{}, at("pull", o.Volume, err)
+	}
+	if r.staged != nil && r.staged.fs != fs {
+		r.staged.stage.Discard()
+		r.staged = nil
+	}
+	if r.staged == nil {
+		r.staged = &staged{fs, fs.NewStage(), map[ID]bool{}}
+	}
+	if err := r.download(ctx, obj.packs, r.staged.packs, rep, r.staged.stage.Add); err != nil {
+		return nil, Info{}, at("pull", o.Volume, err)
+	}
 	rep.phase(PhaseImport)
-	snap, err := fs.Import(f.Root, func(h memfs.Hash) ([]byte, error) {
-		if ctx.Err() != nil {
-			return nil, aborted(ctx, "pull", o.Volume)
-		}
-		return f.Blob(h)
-	})
+	stage := r.staged.stage
+	r.staged = nil
+	snap, err := stage.Import(obj.root)
 	if err != nil {
 		if errors.Is(err, memfs.ErrBadNode) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		return nil, Info{}, at("pull", snapshotKey(f.ID), err)
+		return nil, Info{}, at("pull", snapshotKey(id), err)
 	}
 	rep.phase(PhaseDone)
-	return snap, f.Info, nil
+	return snap, obj.info(id), nil
 }
 
 // Pull does a single pull with a Remote that knows nothing.

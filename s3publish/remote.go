@@ -3,6 +3,7 @@ package s3publish
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-fs/holdfast/memfs"
@@ -12,28 +13,42 @@ import (
 type RemoteOptions struct {
 	Retry       Retry
 	Hasher      Hasher // default GoHasher
+	Codec       Codec  // default GoCodec; under GOOS=js none: then nothing is compressed, and what is cannot be read
+	Cipher      Cipher // default GoCipher; under GOOS=js none: then a Key cannot be used
 	Concurrency int    // packs sent or fetched at a time; default 4
+
+	// Key encrypts what is published, and opens what is pulled. A Remote with a key neither reads nor builds on what is not
+	// encrypted with it, and one without neither on what is.
+	Key *Key
 }
 
 // Remote is an object store together with what was learnt about it. Keep one per store for as long as
 // the volume is open: it spares a publish all reading. Its methods may be called from several goroutines;
 // publishes and pulls wait for each other.
 type Remote struct {
-	store  ObjectStore
-	hasher Hasher
-	width  int
+	store ObjectStore
+	coder coder
+	width int
 
 	busy  chan struct{} // holds one token while a publish or a pull runs; guards all below
 	heads map[string]*headState
 	packs map[ID]*knownPack
 	blobs map[memfs.Hash]*knownPack
+	more  map[memfs.Hash][]*knownPack // of blobs that are in several packs: the others
+	clock storeTime
+
+	staged *staged // of the last pull, if it failed
 
 	// settled: the last publish of this Remote succeeded. Before the first, or after one that failed, packs that were sent may lie
 	// in the store unused.
 	settled bool
 }
 
-type knownPack struct{ id ID }
+// knownPack is a pack whose index was read or made here.
+type knownPack struct {
+	id    ID
+	blobs []blobEntry
+}
 
 // headState is what is known of a volume's head.
 type headState struct {
@@ -47,16 +62,27 @@ type headState struct {
 // NewRemote does no request.
 func NewRemote(store ObjectStore, o RemoteOptions) *Remote {
 	r := &Remote{
-		store:  retrying{store, o.Retry.withDefaults()},
-		hasher: o.Hasher,
-		width:  o.Concurrency,
-		busy:   make(chan struct{}, 1),
-		heads:  map[string]*headState{},
-		packs:  map[ID]*knownPack{},
-		blobs:  map[memfs.Hash]*knownPack{},
+		store: retrying{store, o.Retry.withDefaults()},
+		coder: coder{hasher: o.Hasher, codec: o.Codec, cipher: o.Cipher},
+		width: o.Concurrency,
+		busy:  make(chan struct{}, 1),
+		heads: map[string]*headState{},
+		packs: map[ID]*knownPack{},
+		blobs: map[memfs.Hash]*knownPack{},
+		more:  map[memfs.Hash][]*knownPack{},
 	}
-	if r.hasher == nil {
-		r.hasher = GoHasher{}
+	if o.Key != nil {
+		key := *o.Key
+		r.coder.key = &key
+	}
+	if r.coder.hasher == nil {
+		r.coder.hasher = GoHasher{}
+	}
+	if r.coder.codec == nil {
+		r.coder.codec = defaultCodec
+	}
+	if r.coder.cipher == nil {
+		r.coder.cipher = defaultCipher
 	}
 	if r.width <= 0 {
 		r.width = 4
@@ -107,6 +133,7 @@ func (r *Remote) head(volume string) *headState {
 func (r *Remote) readHead(ctx context.Context, volume string) (*headState, error) {
 	h, key := r.head(volume), headKey(volume)
 	o, err := r.store.Get(ctx, key, 0, int64(headSize)+1)
+	r.clock.learn(o, err)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		*h = headState{read: true, attempts: h.attempts}
@@ -139,14 +166,14 @@ func (r *Remote) readSnapshot(ctx context.Context, id ID) (*snapshotObject, erro
 	if err != nil {
 		return nil, err
 	}
-	sum, err := sumOne(ctx, r.hasher, o.Data)
+	sum, err := sumOne(ctx, r.coder.hasher, o.Data)
 	if err != nil {
 		return nil, err
 	}
 	if sum != id {
 		return nil, at("get", key, corrupt("its hash is not its name"))
 	}
-	s, err := decodeSnapshot(o.Data)
+	s, err := r.coder.decodeSnapshot(ctx, o.Data)
 	return s, at("get", key, err)
 }
 
@@ -170,13 +197,13 @@ func (r *Remote) learnPacks(ctx context.Context, packs []packEntry) error {
 			if err != nil {
 				return err
 			}
-			x, err := readIndex(o.Data, e)
+			t, err := r.coder.readIndex(ctx, o.Data, e)
 			if err != nil {
 				return at("get", key, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.learn(e.id, x.blobs)
+			r.learn(e.id, t.packIndex.blobs)
 			return nil
 		})
 	}
@@ -184,9 +211,53 @@ func (r *Remote) learnPacks(ctx context.Context, packs []packEntry) error {
 }
 
 func (r *Remote) learn(id ID, blobs []blobEntry) {
-	p := &knownPack{id}
+	if r.packs[id] != nil {
+		return
+	}
+	p := &knownPack{id, blobs}
 	r.packs[id] = p
 	for _, b := range blobs {
+		if other := r.blobs[b.hash]; other != nil {
+			r.more[b.hash] = append(r.more[b.hash], other)
+		}
 		r.blobs[b.hash] = p
 	}
+}
+
+// forget makes room once no head that we know of needs a pack.
+func (r *Remote) forget(id ID) {
+	p := r.packs[id]
+	if p == nil {
+		return
+	}
+	delete(r.packs, id)
+	for _, b := range p.blobs {
+		others := slices.DeleteFunc(r.more[b.hash], func(o *knownPack) bool { return o == p })
+		switch {
+		case r.blobs[b.hash] != p:
+		case len(others) > 0:
+			r.blobs[b.hash], others = others[0], others[1:]
+		default:
+			delete(r.blobs, b.hash)
+		}
+		if len(others) > 0 {
+			r.more[b.hash] = others
+		} else {
+			delete(r.more, b.hash)
+		}
+	}
+}
+
+// in tells if a blob is in one of the packs.
+func (r *Remote) in(packs map[ID]bool, h memfs.Hash) bool {
+	p := r.blobs[h]
+	return p != nil && (packs[p.id] || slices.ContainsFunc(r.more[h], func(p *knownPack) bool { return packs[p.id] }))
+}
+
+// holders are the known packs that hold a blob.
+func (r *Remote) holders(h memfs.Hash) []*knownPack {
+	if p := r.blobs[h]; p != nil {
+		return append([]*knownPack{p}, r.more[h]...)
+	}
+	return nil
 }

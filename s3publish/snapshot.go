@@ -1,6 +1,8 @@
 package s3publish
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -13,24 +15,34 @@ import (
 const (
 	snapshotMagic   = "HOLDSNAP"
 	snapshotVersion = 1
-	snapshotFixed   = 108
-	packEntrySize   = 76
+	snapshotFixed   = 112
+	packEntrySize   = 80
+	detailsFixed    = 60
 
-	maxPacks    = 1 << 16
+	maxPacks    = 1 << 14
 	maxLabel    = 4096
 	maxOrigin   = 128
-	maxSnapshot = snapshotFixed + maxLabel + maxOrigin + maxPacks*packEntrySize
+	maxDetails  = detailsFixed + maxLabel + maxOrigin + tagSize
+	maxSnapshot = snapshotFixed + maxPacks*packEntrySize + maxDetails
 )
 
+// snapshotObject is what retention needs, in the clear, and the details, which may be encrypted.
 type snapshotObject struct {
-	root    memfs.Hash
 	parent  ID
 	created int64
-	files   int64
-	bytes   int64
-	label   string
-	origin  string
 	packs   []packEntry
+	seal    seal
+	details // zero while locked is set
+	locked  error
+}
+
+type details struct {
+	root   memfs.Hash
+	files  int64
+	bytes  int64
+	live   int64 // bytes of the blobs that the tree reaches, when they were last counted
+	label  string
+	origin string
 }
 
 // packEntry is what a snapshot says about a pack.
@@ -40,6 +52,7 @@ type packEntry struct {
 	size      uint32
 	indexOff  uint32
 	blobs     uint32
+	raw       uint32 // bytes of its blobs
 }
 
 func (e packEntry) validate() error {
@@ -49,13 +62,14 @@ func (e packEntry) validate() error {
 	if e.indexOff < packHeaderSize || e.indexOff > e.size-packTrailerSize {
 		return corrupt("pack %s: index offset %d of %d", e.id, e.indexOff, e.size)
 	}
-	if e.blobs < 1 || e.blobs > maxPackBlobs {
-		return corrupt("pack %s: %d blobs", e.id, e.blobs)
+	if e.blobs < 1 || e.blobs > maxPackBlobs || e.raw < e.blobs || e.raw > maxPackRaw {
+		return corrupt("pack %s: %d blobs of %d bytes", e.id, e.blobs, e.raw)
 	}
 	return nil
 }
 
-// Info describes a published snapshot.
+// Info describes a published snapshot. Of one that is encrypted with another key than ours, what the details say is missing: Root, Label,
+// Origin, Files and Bytes.
 type Info struct {
 	ID        ID
 	Parent    ID // zero when there is none
@@ -67,12 +81,14 @@ type Info struct {
 	Bytes     int64  // likewise
 	Packs     int
 	PackBytes int64 // what a pull of everything fetches
+	Encrypted bool
+	Locked    bool // the details could not be read with the key that we have
 }
 
 func (s *snapshotObject) info(id ID) Info {
 	in := Info{
 		ID: id, Parent: s.parent, Root: s.root, CreatedAt: s.created, Label: s.label, Origin: s.origin,
-		Files: s.files, Bytes: s.bytes, Packs: len(s.packs),
+		Files: s.files, Bytes: s.bytes, Packs: len(s.packs), Encrypted: s.seal.sealed(), Locked: s.locked != nil,
 	}
 	for _, p := range s.packs {
 		in.PackBytes += int64(p.size)
@@ -80,83 +96,124 @@ func (s *snapshotObject) info(id ID) Info {
 	return in
 }
 
+func (d *details) encode() []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 0, detailsFixed+len(d.label)+len(d.origin))
+	b = append(b, d.root[:]...)
+	b = le.AppendUint64(b, uint64(d.files))
+	b = le.AppendUint64(b, uint64(d.bytes))
+	b = le.AppendUint64(b, uint64(d.live))
+	b = le.AppendUint16(b, uint16(len(d.label)))
+	b = le.AppendUint16(b, uint16(len(d.origin)))
+	b = append(b, d.label...)
+	return append(b, d.origin...)
+}
+
+func decodeDetails(b []byte) (d details, err error) {
+	le := binary.LittleEndian
+	if len(b) < detailsFixed {
+		return d, corrupt("details of %d bytes", len(b))
+	}
+	copy(d.root[:], b)
+	files, size, live := le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[48:])
+	if files > math.MaxInt64 || size > math.MaxInt64 || live > math.MaxInt64 {
+		return d, corrupt("%d files, %d bytes, %d bytes of blobs", files, size, live)
+	}
+	label, origin := int(le.Uint16(b[56:])), int(le.Uint16(b[58:]))
+	if label > maxLabel || origin > maxOrigin || len(b) != detailsFixed+label+origin {
+		return d, corrupt("label of %d bytes and origin of %d in details of %d", label, origin, len(b))
+	}
+	b = b[detailsFixed:]
+	d.files, d.bytes, d.live = int64(files), int64(size), int64(live)
+	d.label, d.origin = string(b[:label]), string(b[label:])
+	if !utf8.ValidString(d.label) || !utf8.ValidString(d.origin) {
+		return d, corrupt("label or origin is not UTF-8")
+	}
+	return d, nil
+}
+
 // encodeSnapshot fails with ErrInvalid when a field is past its limit.
-func encodeSnapshot(s *snapshotObject) ([]byte, error) {
+func (c *coder) encodeSnapshot(ctx context.Context, s *snapshotObject) ([]byte, error) {
 	switch {
 	case len(s.label) > maxLabel || !utf8.ValidString(s.label):
 		return nil, fmt.Errorf("%w: a label is UTF-8 of at most %d bytes", ErrInvalid, maxLabel)
 	case len(s.origin) > maxOrigin || !utf8.ValidString(s.origin):
 		return nil, fmt.Errorf("%w: an origin is UTF-8 of at most %d bytes", ErrInvalid, maxOrigin)
-	case s.files < 0 || s.bytes < 0:
+	case s.files < 0 || s.bytes < 0 || s.live < 0:
 		return nil, fmt.Errorf("%w: negative count", ErrInvalid)
 	case len(s.packs) == 0 || len(s.packs) > maxPacks:
 		return nil, fmt.Errorf("%w: a snapshot has 1 to %d packs, not %d", ErrInvalid, maxPacks, len(s.packs))
 	}
+	plain := s.details.encode()
+	if c.key != nil {
+		s.seal = seal{}
+		s.seal = c.newSeal("snapshot", sha256.Sum256(append(s.encodeClear(0), plain...)))
+	}
+	clear := s.encodeClear(uint32(len(plain)) + s.seal.overhead())
+	box, err := c.box(ctx, "snapshot", s.seal)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := box.seal(ctx, nonceIndex, plain, clear)
+	return append(clear, stored...), err
+}
+
+func (s *snapshotObject) encodeClear(details uint32) []byte {
 	le := binary.LittleEndian
-	b := make([]byte, 0, snapshotFixed+len(s.label)+len(s.origin)+packEntrySize*len(s.packs))
+	b := make([]byte, 0, snapshotFixed+packEntrySize*len(s.packs)+maxDetails)
 	b = append(b, snapshotMagic...)
 	b = le.AppendUint16(b, snapshotVersion)
-	b = le.AppendUint16(b, 0)
+	b = le.AppendUint16(b, s.seal.flags())
 	b = le.AppendUint32(b, uint32(len(s.packs)))
-	b = append(b, s.root[:]...)
 	b = append(b, s.parent[:]...)
 	b = le.AppendUint64(b, uint64(s.created))
-	b = le.AppendUint64(b, uint64(s.files))
-	b = le.AppendUint64(b, uint64(s.bytes))
-	b = le.AppendUint16(b, uint16(len(s.label)))
-	b = le.AppendUint16(b, uint16(len(s.origin)))
-	b = append(b, s.label...)
-	b = append(b, s.origin...)
+	b = le.AppendUint32(b, details)
+	b = append(b, 0, 0, 0, 0)
+	b = append(b, s.seal.salt[:]...)
+	b = append(b, s.seal.key[:]...)
 	for _, p := range s.packs {
 		b = append(b, p.id[:]...)
 		b = append(b, p.indexHash[:]...)
 		b = le.AppendUint32(b, p.size)
 		b = le.AppendUint32(b, p.indexOff)
 		b = le.AppendUint32(b, p.blobs)
+		b = le.AppendUint32(b, p.raw)
 	}
-	return b, nil
+	return b
 }
 
-// decodeSnapshot trusts nothing: b may come from anyone.
-func decodeSnapshot(b []byte) (*snapshotObject, error) {
+// decodeSnapshot trusts nothing: b may come from anyone. With a key that does not fit, locked says so.
+func (c *coder) decodeSnapshot(ctx context.Context, b []byte) (*snapshotObject, error) {
 	le := binary.LittleEndian
 	if len(b) < snapshotFixed || string(b[:8]) != snapshotMagic {
 		return nil, corrupt("not a snapshot object")
 	}
-	if v := le.Uint16(b[8:]); v != snapshotVersion {
-		return nil, fmt.Errorf("%w: snapshot object of version %d", ErrVersion, v)
+	flags := le.Uint16(b[10:])
+	if v := le.Uint16(b[8:]); v != snapshotVersion || flags&^flagSealed != 0 {
+		return nil, fmt.Errorf("%w: snapshot object of version %d with flags %#x", ErrVersion, v, flags)
 	}
-	if f := le.Uint16(b[10:]); f != 0 {
-		return nil, fmt.Errorf("%w: snapshot object with flags %#x", ErrVersion, f)
+	packs, size := le.Uint32(b[12:]), le.Uint32(b[56:])
+	if packs < 1 || packs > maxPacks || size > maxDetails || le.Uint32(b[60:]) != 0 {
+		return nil, corrupt("%d packs, details of %d bytes", packs, size)
 	}
-	packs := le.Uint32(b[12:])
-	label, origin := int(le.Uint16(b[104:])), int(le.Uint16(b[106:]))
-	if packs < 1 || packs > maxPacks || label > maxLabel || origin > maxOrigin {
-		return nil, corrupt("%d packs, label of %d bytes, origin of %d bytes", packs, label, origin)
+	end := snapshotFixed + packEntrySize*int(packs)
+	if len(b) != end+int(size) {
+		return nil, corrupt("%d bytes where %d were announced", len(b), end+int(size))
 	}
-	if want := snapshotFixed + label + origin + packEntrySize*int(packs); len(b) != want {
-		return nil, corrupt("%d bytes where %d were announced", len(b), want)
-	}
-	s := &snapshotObject{created: int64(le.Uint64(b[80:]))}
-	copy(s.root[:], b[16:])
-	copy(s.parent[:], b[48:])
-	files, bytes := le.Uint64(b[88:]), le.Uint64(b[96:])
-	if files > math.MaxInt64 || bytes > math.MaxInt64 {
-		return nil, corrupt("%d files, %d bytes", files, bytes)
-	}
-	s.files, s.bytes = int64(files), int64(bytes)
-	b = b[snapshotFixed:]
-	s.label, s.origin, b = string(b[:label]), string(b[label:label+origin]), b[label+origin:]
-	if !utf8.ValidString(s.label) || !utf8.ValidString(s.origin) {
-		return nil, corrupt("label or origin is not UTF-8")
+	s := &snapshotObject{created: int64(le.Uint64(b[48:]))}
+	copy(s.parent[:], b[16:])
+	var err error
+	if s.seal, err = decodeSeal(b[64:snapshotFixed], flags); err != nil {
+		return nil, err
 	}
 	s.packs = make([]packEntry, packs)
 	seen := make(map[ID]bool, packs)
+	at := b[snapshotFixed:end]
 	for i := range s.packs {
 		p := &s.packs[i]
-		copy(p.id[:], b)
-		copy(p.indexHash[:], b[32:])
-		p.size, p.indexOff, p.blobs = le.Uint32(b[64:]), le.Uint32(b[68:]), le.Uint32(b[72:])
+		copy(p.id[:], at)
+		copy(p.indexHash[:], at[32:])
+		p.size, p.indexOff, p.blobs, p.raw = le.Uint32(at[64:]), le.Uint32(at[68:]), le.Uint32(at[72:]), le.Uint32(at[76:])
 		if err := p.validate(); err != nil {
 			return nil, err
 		}
@@ -164,7 +221,21 @@ func decodeSnapshot(b []byte) (*snapshotObject, error) {
 			return nil, corrupt("pack %s is listed twice", p.id)
 		}
 		seen[p.id] = true
-		b = b[packEntrySize:]
+		at = at[packEntrySize:]
 	}
-	return s, nil
+	plain := b[end:]
+	if s.seal.sealed() {
+		if s.locked = c.fits(s.seal); s.locked != nil {
+			return s, nil
+		}
+		box, err := c.box(ctx, "snapshot", s.seal)
+		if err != nil {
+			return nil, err
+		}
+		if plain, err = box.open(ctx, nonceIndex, plain, b[:end]); err != nil {
+			return nil, err
+		}
+	}
+	s.details, err = decodeDetails(plain)
+	return s, err
 }

@@ -63,6 +63,8 @@ type upload struct {
 	has func(memfs.Hash) bool
 	rep *reporter
 
+	epoch uint32
+
 	mu  sync.Mutex // guards res and learnt
 	res Result
 }
@@ -106,7 +108,7 @@ func (u *upload) run(root memfs.Hash) ([]packEntry, error) {
 	entries := make([]packEntry, len(packs))
 	for i, p := range packs {
 		entries[i] = p.entry
-		u.r.learn(p.entry.id, p.index)
+		u.r.learn(p.entry.id, p.index.blobs)
 	}
 	return entries, nil
 }
@@ -114,13 +116,12 @@ func (u *upload) run(root memfs.Hash) ([]packEntry, error) {
 // send puts one pack. It asks first if the pack is there, when this may be the continuation of an interrupted upload: when the pack is
 // part of a long one, or the last publish did not end well. An edit after a publish is spared the question.
 func (u *upload) send(ctx context.Context, p *builtPack, more bool) error {
-	id, err := sumOne(ctx, u.r.hasher, p.data)
+	err := u.r.coder.encode(ctx, p, u.epoch)
 	if err != nil {
 		return err
 	}
-	p.entry.id = id
 	there := false
-	if more || !u.r.settled {
+	if u.epoch&randomEpoch == 0 && (more || !u.r.settled) {
 		if there, err = u.r.hasPack(ctx, p); err != nil {
 			return err
 		}

@@ -77,9 +77,9 @@ func (r *Remote) verify(ctx context.Context, rep *reporter) (VerifyReport, error
 	}
 	report = VerifyReport{Heads: len(c.heads), Snapshots: len(c.snapshots), Damages: c.damages}
 	v := &verifier{r: r, packs: map[ID]*checkedPack{}, blobs: map[memfs.Hash]*verifiedBlob{}, report: &report}
-	read := rep.p
-	report.Bytes = read.BytesDone
-	total, count := read.BytesTotal, read.ObjectsTotal
+	report.Bytes = rep.p.BytesDone
+	var total int64
+	var count int
 	for _, o := range listed {
 		if _, err := ParseID(strings.TrimPrefix(o.Key, packPrefix)); err == nil {
 			total += o.Size
@@ -154,12 +154,10 @@ func (v *verifier) pack(ctx context.Context, id ID, size int64, p *checkedPack) 
 	v.mu.Unlock()
 	var e packEntry
 	if err == nil {
-		e, err = entryOf(id, o.Data)
+		e, err = v.r.coder.entryOf(ctx, id, o.Data)
 	}
-	var blobs [][]byte
-	var x *packIndex
 	if err == nil {
-		x, err = openPack(ctx, o.Data, e, v.r.hasher, func(_ memfs.Hash, b []byte) { blobs = append(blobs, b) })
+		_, err = v.r.coder.openPack(ctx, o.Data, e, func(h memfs.Hash, b []byte) error { return v.blob(p, h, b) })
 	}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrVersion) {
 		p.broken = true
@@ -170,18 +168,19 @@ func (v *verifier) pack(ctx context.Context, id ID, size int64, p *checkedPack) 
 		return err
 	}
 	p.entry = e
+	return nil
+}
+
+func (v *verifier) blob(p *checkedPack, h memfs.Hash, b []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, b := range blobs {
-		h := x.blobs[i].hash
-		known := v.blobs[h]
-		if known == nil {
-			known = &verifiedBlob{}
-			known.refs, _ = memfs.PublishedRefs(b)
-			v.blobs[h] = known
-		}
-		known.packs = append(known.packs, p)
+	known := v.blobs[h]
+	if known == nil {
+		known = &verifiedBlob{}
+		known.refs, _ = memfs.PublishedRefs(b)
+		v.blobs[h] = known
 	}
+	known.packs = append(known.packs, p)
 	return nil
 }
 
@@ -221,17 +220,4 @@ func (v *verifier) snapshot(s *cataloged) error {
 		}
 	}
 	return nil
-}
-
-// entryOf is what a snapshot would say of a pack.
-func entryOf(id ID, b []byte) (packEntry, error) {
-	if len(b) < minPack || len(b) > maxPack {
-		return packEntry{}, corrupt("pack of %d bytes", len(b))
-	}
-	t, err := decodePackTrailer(b[len(b)-packTrailerSize:], int64(len(b)))
-	if err != nil {
-		return packEntry{}, err
-	}
-	e := packEntry{id: id, indexHash: t.indexHash, size: uint32(len(b)), indexOff: uint32(t.indexOff), blobs: t.blobs}
-	return e, e.validate()
 }

@@ -79,8 +79,10 @@ func remoteOf(store js.Value) (*remote, error) {
 		return nil, err
 	}
 	r := &remote{
-		store:  store,
-		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{Hasher: jsstore.NewHasher(), Retry: objects.Retry()}),
+		store: store,
+		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{
+			Hasher: jsstore.NewHasher(), Codec: jsstore.NewCodec(), Cipher: jsstore.NewCipher(), Retry: objects.Retry(),
+		}),
 	}
 	remotes = append(remotes, r)
 	return r, nil
