@@ -16,11 +16,12 @@ export function stopPhp() {
   }
 }
 
-/**
- * @param {import('@php-wasm/universal').SupportedPHPVersion} [version]
- */
-export async function startPhp(version = '8.3') {
-  const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { processId: ++processId } }))
+/** @param {import('@php-wasm/universal').SupportedPHPVersion} [version] */
+export const nextRuntime = (version = '8.3') => loadNodeRuntime(version, { emscriptenOptions: { processId: ++processId } })
+
+/** @param {import('@php-wasm/universal').SupportedPHPVersion} [version] */
+export async function startPhp(version) {
+  const php = new PHP(await nextRuntime(version))
   started.push(php)
   return {
     php,

@@ -4,7 +4,7 @@ import test, { after } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, memory } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
-import { startPhp, stopPhp } from './php.mjs'
+import { nextRuntime, startPhp, stopPhp } from './php.mjs'
 import { arrayStorage, quota } from './storages.mjs'
 
 after(stopPhp)
@@ -114,6 +114,35 @@ test("commitOn 'request.end' commits once after each request", async (t) => {
   assert.deepEqual(volume.fs.readdirSync('/site'), ['x.db'])
   await unmount()
   await run(`echo 1;`)
+})
+
+test("with 'request.end', a commit that fails is told to onError, and made up for by the next request", async (t) => {
+  const { php, run } = await startPhp()
+  const storage = arrayStorage()
+  const volume = await open('v', { storage })
+  t.after(() => volume.close())
+  /** @type {any[]} */ const errors = []
+  await php.mount('/data', holdfastMount(volume, { commitOn: 'request.end', onError: (err) => errors.push(err) }))
+  storage.fail = quota()
+  assert.equal(await run(`file_put_contents('/data/f', 'x'); echo 'answered';`), 'answered')
+  assert.deepEqual(errors.map((err) => [err.name, err.code]), [['HoldfastError', 'ErrQuota']])
+  assert.equal(volume.dirty, true)
+  storage.fail = null
+  await run(`echo 1;`)
+  assert.deepEqual([errors.length, volume.dirty], [1, false])
+})
+
+test('a runtime that is exchanged goes on with the volume', async (t) => {
+  const { php, run } = await startPhp()
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  await php.mount('/data', holdfastMount(volume, { commitOn: 'request.end' }))
+  await run(`file_put_contents('/data/f', 'before');`)
+  const commits = volume.snapshots().length
+  await php.hotSwapPHPRuntime(await nextRuntime())
+  assert.equal(await run(`echo file_get_contents('/data/f'); file_put_contents('/data/f', 'after');`), 'before')
+  assert.equal(volume.fs.readFileSync('/f', 'utf8'), 'after')
+  assert.equal(volume.snapshots().length, commits + 1)
 })
 
 test('SQLite hears of a full disk, and goes on when there is room again', async (t) => {

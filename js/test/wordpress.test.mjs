@@ -1,0 +1,80 @@
+/** The recipe of GUESTS.md: WordPress, booted by Playground's own code, on a volume. */
+
+import test, { after } from 'node:test'
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { proxyFileSystem } from '@php-wasm/universal'
+import { bootWordPressAndRequestHandler } from '@wp-playground/wordpress'
+import { open } from 'holdfast'
+import { nodeDirectory } from 'holdfast/node'
+import { holdfastMount } from 'holdfast/php'
+import { sqlitePluginZip, wordPressZip } from './npm-files.mjs'
+import { nextRuntime } from './php.mjs'
+
+/** @type {any[]} Runtimes that are not ended keep Node from ending. */
+const started = []
+after(() => started.forEach((php) => php.exit()))
+
+/** @param {import('../index.js').Volume} volume */
+async function boot(volume) {
+  const installed = volume.fs.existsSync('/wp-load.php')
+  /** @type {any} */ let primary
+  return bootWordPressAndRequestHandler({
+    createPhpRuntime: () => nextRuntime('8.3'),
+    phpVersion: '8.3',
+    siteUrl: 'http://127.0.0.1',
+    onPHPInstanceCreated: async (php, { isPrimary }) => {
+      started.push(php)
+      if (isPrimary) primary = php
+      else await proxyFileSystem(primary, php, ['/tmp', '/internal/shared', '/internal/symlinks'])
+      await php.mount('/wordpress', holdfastMount(volume))
+    },
+    wordPressZip: installed ? undefined : wordPressZip(),
+    sqliteIntegrationPluginZip: sqlitePluginZip(),
+    wordpressInstallMode: 'install-from-existing-files-if-needed',
+  })
+}
+
+/** @param {any} handler @param {string} code */
+async function inWordPress(handler, code) {
+  const php = await handler.getPrimaryPhp()
+  const { text, errors, exitCode } = await php.run({ code: `<?php require '/wordpress/wp-load.php'; ${code}` })
+  assert.equal(exitCode, 0, errors)
+  return text
+}
+
+test('WordPress is installed on a volume, serves requests in several runtimes, and is there after a crash and after a restore', { timeout: 600_000 }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-'))
+  t.after(() => rm(folder, { recursive: true }))
+  let volume = await open('site', { storage: nodeDirectory(folder) })
+  let site = await boot(volume)
+  const front = await site.request({ url: '/' })
+  assert.equal(front.httpStatusCode, 200)
+  assert.match(front.text, /My WordPress/)
+  assert.ok(volume.fs.readdirSync('/', { recursive: true }).length > 1000)
+
+  const before = volume.snapshot({ label: 'before' })
+  const post = await inWordPress(site, `echo wp_insert_post(['post_title' => 'Kelp holds fast', 'post_status' => 'publish']);`)
+  assert.match(post, /^\d+$/)
+  // Requests at the same time go to runtimes that reach the volume through PROXYFS.
+  const pages = await Promise.all([1, 2, 3].map(() => site.request({ url: `/?p=${post}` })))
+  for (const page of pages) assert.match(page.text, /Kelp holds fast/)
+  assert.equal(volume.dirty, false, 'what a request changed is durable')
+
+  // The volume is given up as a crash would: what counts is what was acknowledged.
+  await volume.close({ commit: false })
+  await site[Symbol.asyncDispose]()
+  volume = await open('site', { storage: nodeDirectory(folder) })
+  site = await boot(volume)
+  assert.match((await site.request({ url: `/?p=${post}` })).text, /Kelp holds fast/)
+  const changed = volume.diff(before).map((/** @type {any} */ c) => c.path)
+  assert.ok(changed.some((/** @type {string} */ path) => /\.ht\.sqlite/.test(path)), changed.join())
+
+  volume.restore(before)
+  assert.equal((await site.request({ url: `/?p=${post}` })).httpStatusCode, 404)
+  assert.equal(await inWordPress(site, `global $wpdb; echo $wpdb->get_var("SELECT count(*) FROM $wpdb->posts WHERE post_title = 'Kelp holds fast'");`), '0')
+  await site[Symbol.asyncDispose]()
+  await volume.close()
+})
