@@ -20,7 +20,7 @@ WASM_TESTED := ./memfs/... ./opfs/... ./s3publish/...
 CHROMIUM_TESTED := ./memfs/... ./opfs/...
 
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
-NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
+NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json js/vendor/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
 
 .PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-web lint lint-go lint-js lint-locks crash demo deps clean
 all: build
@@ -28,7 +28,7 @@ all: build
 # ---- what is built ----
 
 # js/build.mjs knows how each part of dist is made; make knows when.
-build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js build/gateway/gateway.wasm
+build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js js/dist/comlink.js build/gateway/gateway.wasm
 
 js/dist/core.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
 	node js/build.mjs $*
@@ -40,6 +40,10 @@ build/gateway/gateway.wasm: wasm/gateway/build.mjs wasm/gateway/worker.mjs $(GO_
 # Go's own loader belongs to the Go version in use.
 js/dist/go.js: js/build.mjs $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 	node js/build.mjs go.js
+
+# Comlink is shipped with the package; a folder of its own, so that a build needs nothing else from npm.
+js/dist/comlink.js: js/build.mjs js/vendor/node_modules/.stamp
+	node js/build.mjs comlink.js
 
 # The programs that only tests need come from the nested module tests/. The S3
 # server takes minutes to build the first time, so it is kept.
@@ -104,7 +108,7 @@ lint-go: build/staticcheck
 	$(WASM) build/staticcheck -checks=inherit,-U1000 ./wasm/... # it takes //go:wasmexport functions for unused
 	cd tests && ../build/staticcheck ./...
 
-lint-js: js/node_modules/.stamp js/dist/go.js
+lint-js: js/node_modules/.stamp js/dist/go.js js/dist/comlink.js
 	cd js && npm run --silent check
 
 # A lock file names versions and hashes, not where they came from.

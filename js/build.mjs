@@ -1,12 +1,12 @@
 /**
- * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm` and `s3.wasm`.
+ * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
  *
- *   node build.mjs            all three
+ *   node build.mjs            all of them
  *   node build.mjs go.js      only those that are named
  */
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,6 +22,14 @@ const targets = {
   },
   'core.wasm': () => goBuild('core'),
   's3.wasm': () => goBuild('s3'),
+  // Shipped, so that a worker finds it without a bundler: import maps do not reach into workers.
+  'comlink.js': () => {
+    const comlink = join(here, 'vendor/node_modules/comlink')
+    writeFileSync(join(dist, 'comlink.js'), readFileSync(join(comlink, 'dist/esm/comlink.mjs'), 'utf8').replace(/^\/\/# sourceMappingURL.*$/m, ''))
+    copyFileSync(join(comlink, 'LICENSE'), join(dist, 'comlink.LICENSE'))
+    const names = ['expose', 'wrap', 'transfer', 'releaseProxy']
+    writeFileSync(join(dist, 'comlink.d.ts'), names.map((name) => `export const ${name}: any\n`).join(''))
+  },
 }
 
 function goLoader() {

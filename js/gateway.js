@@ -4,6 +4,7 @@
  */
 
 import { HoldfastError } from './errors.js'
+import { RECIPE } from './internal.js'
 import { content, dateOf, failureOf, hex, page, unreachable } from './http.js'
 
 /**
@@ -32,6 +33,7 @@ export function gateway({ url, token, retry }) {
     put: (key, data, options) => client.put(key, data, options),
     list: (prefix, options) => client.list(prefix, options),
     delete: (key, options) => client.delete(key, options),
+    .../** @type {object} */ ({ [RECIPE]: ['gateway', { url, token, retry }] }),
   }
 }
 

@@ -11,3 +11,9 @@ export function coreOf(volume) {
   if (!core) throw new TypeError('not an open Holdfast volume')
   return core
 }
+
+/**
+ * Where what `s3()` and `gateway()` return says how to make it again in another context: `[kind, config]`. A store has a state and
+ * functions, and cannot be sent to a worker; what it was made of can.
+ */
+export const RECIPE = Symbol.for('holdfast.recipe')

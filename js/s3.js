@@ -1,6 +1,7 @@
 /** Publishing straight to S3-compatible storage. The S3 module, which is large, is loaded by the first call. */
 
 import { HoldfastError } from './errors.js'
+import { RECIPE } from './internal.js'
 import { compile, locate } from './module.js'
 import { startProgram } from './program.js'
 
@@ -25,6 +26,7 @@ import { startProgram } from './program.js'
  * @returns {import('./volume.js').ObjectStore}
  */
 export function s3({ wasm, retry, ...config }) {
+  const recipe = ['s3', { wasm, retry, ...config }]
   for (const key of /** @type {const} */ (['endpoint', 'bucket', 'credentials'])) {
     if (!config[key]) throw new HoldfastError('ErrInvalid', `s3: ${key} is missing`, { errno: 22 })
   }
@@ -38,6 +40,7 @@ export function s3({ wasm, retry, ...config }) {
     put: async (...args) => (await store()).put(...args),
     list: async (...args) => (await store()).list(...args),
     delete: async (...args) => (await store()).delete(...args),
+    .../** @type {object} */ ({ [RECIPE]: recipe }),
   }
 }
 

@@ -1,6 +1,7 @@
 // A worker with the package as it is shipped, and nothing else: quick to start, for tests of volumes alone.
 
 import * as holdfast from '/holdfast/index.js'
+import { exposeVolume } from '/holdfast/worker.js'
 
 /** Tells the test something and waits for its answer. */
 async function tell(path, body) {
@@ -26,7 +27,7 @@ async function failure(action) {
   }
 }
 
-Object.assign(globalThis, { holdfast, tell, block, failure })
+Object.assign(globalThis, { holdfast, exposeVolume, tell, block, failure })
 globalThis.ready = Promise.resolve(true)
 
 // ?volume=NAME: opens it at once, says how that went, and counts in it, a commit at a time; with &then=block it does nothing more, and is busy with that.

@@ -1,0 +1,302 @@
+/** The page's side of a connection. */
+
+import * as Comlink from './dist/comlink.js'
+import { HoldfastError, throwIfAborted } from './errors.js'
+import { Stats } from './fs-stats.js'
+import { pause } from './storage.js'
+import { METHODS, Sent, abortable, opened } from './worker-wire.js'
+import { referenceTo } from './worker-stores.js'
+
+/** @typedef {import('./volume.js').Snapshot} Snapshot */
+/** @typedef {import('./volume.js').Progress} Progress */
+/** @typedef {import('./volume.js').ObjectStore} ObjectStore */
+/** @typedef {import('./worker-wire.js').Endpoint} Endpoint */
+/** @typedef {import('./worker-wire.js').Method} Method */
+/** @typedef {import('./worker-wire.js').FileMethod} FileMethod */
+/** @typedef {import('./worker-stores.js').Reference} Reference */
+
+/** How long after one call for the worker the next is made, in ms: it hears none until it listens. */
+const CALL_MS = 100
+
+/**
+ * Connects to the volume that a worker has exposed, when it is open. Rejects with the error of its `open()`, or with
+ * ErrWorker when the worker's program fails before it exposes one.
+ *
+ * @param {Endpoint | { port: Endpoint }} worker a Worker, a SharedWorker, or a MessagePort
+ * @param {{ name?: string, signal?: AbortSignal }} [options] name: as it was exposed; signal: ends the wait
+ * @returns {Promise<RemoteVolume>}
+ */
+export async function connect(worker, { name = '', signal } = {}) {
+  const endpoint = 'port' in worker ? worker.port : worker
+  endpoint.start?.()
+  const port = await reach(endpoint, name, signal)
+  /** @type {any} */
+  const host = Comlink.wrap(port)
+  try {
+    const about = await abortable(host.about().then(opened), signal)
+    return new RemoteVolume(host, about)
+  } catch (err) {
+    port.close()
+    throw err
+  }
+}
+
+/**
+ * Offers the worker one end of a channel until it takes one.
+ *
+ * @param {Endpoint} endpoint
+ * @param {string} name
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<MessagePort>}
+ */
+async function reach(endpoint, name, signal) {
+  /** @type {MessagePort[]} */
+  const offered = []
+  /** @type {MessagePort | undefined} */
+  let taken
+  /** @type {HoldfastError | undefined} */
+  let failed
+  const broken = (/** @type {any} */ event) => {
+    failed ??= new HoldfastError('ErrWorker', `the worker stopped: ${event.message ?? 'its program could not be loaded'}`, { hint: 'the console says more' })
+  }
+  endpoint.addEventListener('error', broken)
+  try {
+    while (!taken) {
+      throwIfAborted(signal)
+      if (failed) throw failed
+      const { port1, port2 } = new MessageChannel()
+      offered.push(port1)
+      const acknowledged = /** @type {any} */ (Comlink.wrap(port1)).ack().then(() => (taken ??= port1))
+      endpoint.postMessage({ holdfast: 'connect', name, port: port2 }, [port2])
+      const wait = new AbortController()
+      const abort = () => wait.abort(signal?.reason)
+      signal?.addEventListener('abort', abort, { once: true })
+      await Promise.race([acknowledged, pause(CALL_MS, wait.signal).catch(() => {})])
+      signal?.removeEventListener('abort', abort)
+      wait.abort()
+    }
+    return taken
+  } finally {
+    endpoint.removeEventListener('error', broken)
+    for (const port of offered) if (port !== taken) port.close()
+  }
+}
+
+/**
+ * A volume in a worker. Its methods are those of Volume, with promises. A signal or a progress function works as if it were called there, and
+ * errors are the same: HoldfastErrors with code, hint and details, or errors of `fs` with code, errno, syscall and path.
+ */
+export class RemoteVolume {
+  /** @readonly @type {string} */ name
+  /** @readonly @type {string} */ uuid
+  /** @readonly @type {'fsync' | 'manual'} */ durability
+  /** Files of the volume, or of a snapshot of it. @readonly @type {RemoteFiles} */ fs
+  /** As Volume.lost: resolves with the reason when the volume was taken over or died, and tells the page so. @readonly @type {Promise<HoldfastError>} */ lost
+  #host
+  #calls = 0
+  /** @type {WeakMap<object, number>} */
+  #stores = new WeakMap()
+  #storeCount = 0
+
+  /**
+   * @param {any} host
+   * @param {{ name: string, uuid: string, durability: 'fsync' | 'manual' }} about
+   */
+  constructor(host, { name, uuid, durability }) {
+    this.#host = host
+    this.name = name
+    this.uuid = uuid
+    this.durability = durability
+    this.fs = new RemoteFiles(host)
+    this.lost = host.lost().then(opened).catch((/** @type {HoldfastError} */ err) => err)
+  }
+
+  /** @param {{ label?: string }} [options] @returns {Promise<Snapshot>} */
+  snapshot(options) {
+    return this.#call('snapshot', [options])
+  }
+
+  /** @returns {Promise<Snapshot[]>} */
+  snapshots() {
+    return this.#call('snapshots', [])
+  }
+
+  /**
+   * @param {Snapshot | string} a
+   * @param {Snapshot | string} [b]
+   * @returns {Promise<import('./volume.js').Change[]>}
+   */
+  diff(a, b) {
+    return this.#call('diff', [a, b])
+  }
+
+  /** @param {Snapshot | string} snapshot @returns {Promise<void>} */
+  restore(snapshot) {
+    return this.#call('restore', [snapshot])
+  }
+
+  /** @param {{ label?: string }} [options] @returns {Promise<import('./volume.js').CommitResult>} */
+  commit(options) {
+    return this.#call('commit', [options])
+  }
+
+  /** @param {{ signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options] @returns {Promise<void>} */
+  verify(options) {
+    return this.#call('verify', [], options)
+  }
+
+  /** @returns {Promise<import('./volume.js').Estimate>} */
+  estimate() {
+    return this.#call('estimate', [])
+  }
+
+  /**
+   * What `s3()` and `gateway()` return is made again in the worker, where the work is done; functions in their configuration, such as one that
+   * fetches credentials, are called here. A store of one's own is called here.
+   *
+   * @param {ObjectStore} remote
+   * @param {{ label?: string, overwrite?: boolean, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @returns {Promise<import('./volume.js').PublishResult>}
+   */
+  publish(remote, options) {
+    return this.#call('publish', [], options, remote)
+  }
+
+  /**
+   * @param {ObjectStore} remote as for publish
+   * @param {{ snapshot?: import('./volume.js').Published | string, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @returns {Promise<import('./volume.js').Published>}
+   */
+  pull(remote, options) {
+    return this.#call('pull', [], options, remote)
+  }
+
+  /** Closes the volume in the worker, for everybody. @param {{ commit?: boolean }} [options] @returns {Promise<void>} */
+  close(options) {
+    return this.#call('close', [options])
+  }
+
+  /** Ends this connection. The volume stays open in the worker. */
+  disconnect() {
+    this.#host[Comlink.releaseProxy]()
+  }
+
+  /**
+   * @param {Method} method
+   * @param {any[]} args
+   * @param {any} [options] with signal and onProgress, which cannot be sent
+   * @param {ObjectStore} [remote]
+   */
+  async #call(method, args, options = {}, remote) {
+    const { signal, onProgress, ...rest } = options
+    throwIfAborted(signal)
+    if (METHODS[method] >= 0) args.push(rest)
+    const id = ++this.#calls
+    const sent = new Sent()
+    const call = { id, method, args, store: remote && this.#reference(remote, sent), onProgress: onProgress && sent.port((/** @type {Progress} */ p) => queueMicrotask(() => onProgress(p))) }
+    const abort = () => void this.#host.abort(id)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      return opened(await this.#host.call(sent.with(call)), signal)
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /**
+   * @param {any} store
+   * @param {Sent} sent
+   * @returns {Reference}
+   */
+  #reference(store, sent) {
+    const known = this.#stores.get(store)
+    if (known) return { id: known }
+    const id = ++this.#storeCount
+    this.#stores.set(store, id)
+    return referenceTo(store, id, sent)
+  }
+}
+
+/**
+ * The files, with promises: names and errors of node:fs. Bytes that are read are handed over, not copied. Those that are written are copied, unless
+ * `transfer: true` gives them away.
+ *
+ * Those that read take `snapshot`, the files of which are meant instead of the present ones.
+ */
+export class RemoteFiles {
+  #host
+
+  /** @param {any} host */
+  constructor(host) {
+    this.#host = host
+  }
+
+  /**
+   * @template {{ encoding?: BufferEncoding, snapshot?: Snapshot | string }} O
+   * @param {string} path
+   * @param {O} [options]
+   * @returns {Promise<O extends { encoding: string } ? string : Uint8Array>}
+   */
+  readFile(path, options) {
+    return this.#call('readFile', [path, options?.encoding], options)
+  }
+
+  /**
+   * @param {string} path
+   * @param {Uint8Array | string} data
+   * @param {{ mode?: number, flag?: string, transfer?: boolean }} [options]
+   * @returns {Promise<void>}
+   */
+  writeFile(path, data, { transfer, ...options } = {}) {
+    return this.#call('writeFile', [path, data, options], {}, transfer && data instanceof Uint8Array ? [data.buffer] : [])
+  }
+
+  /** @param {string} path @param {Uint8Array | string} data @returns {Promise<void>} */
+  appendFile(path, data) {
+    return this.#call('appendFile', [path, data])
+  }
+
+  /** @param {string} path @param {{ recursive?: boolean, snapshot?: Snapshot | string }} [options] @returns {Promise<string[]>} */
+  readdir(path, options) {
+    return this.#call('readdir', [path, { recursive: options?.recursive }], options)
+  }
+
+  /** @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
+  async stat(path, options) {
+    return statsOf(await this.#call('stat', [path], options))
+  }
+
+  /** @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
+  async lstat(path, options) {
+    return statsOf(await this.#call('lstat', [path], options))
+  }
+
+  /** @param {string} path @param {{ recursive?: boolean, mode?: number }} [options] @returns {Promise<string | undefined>} */
+  mkdir(path, options) {
+    return this.#call('mkdir', [path, options])
+  }
+
+  /** @param {string} path @param {{ recursive?: boolean, force?: boolean }} [options] @returns {Promise<void>} */
+  rm(path, options) {
+    return this.#call('rm', [path, options])
+  }
+
+  /** @param {string} from @param {string} to @returns {Promise<void>} */
+  rename(from, to) {
+    return this.#call('rename', [from, to])
+  }
+
+  /**
+   * @param {FileMethod} method
+   * @param {any[]} args
+   * @param {{ snapshot?: Snapshot | string }} [options]
+   * @param {ArrayBufferLike[]} [given] buffers that are given away
+   */
+  async #call(method, args, options, given = []) {
+    const snapshot = options?.snapshot
+    return opened(await this.#host.file(method, Comlink.transfer(args, /** @type {ArrayBuffer[]} */ (given)), typeof snapshot === 'object' ? snapshot.id : snapshot))
+  }
+}
+
+/** @param {any} s @returns {Stats} */
+const statsOf = (s) => new Stats(s, s.dev)
