@@ -1,50 +1,48 @@
-// The page: forms and lists. Everything that is kept lives in the worker (worker.js).
+// The page: what is on it, and who does what. Everything that is kept lives in the worker (worker.js).
 
-import * as Comlink from 'comlink'
+import { Changes } from './changes.js'
+import { $, el } from './dom.js'
+import { killTheWorker, showDurability } from './durability.js'
+import { wireFiles } from './files.js'
+import { Frame } from './frame.js'
+import { Machine } from './machine.js'
 import { showTimeline } from './timeline.js'
-import { Transfers } from './transfers.js'
-import { milliseconds, moment, bytes, sentence } from './words.js'
+import { Transfers, figures } from './transfers.js'
+import { bytes, milliseconds, sentence } from './words.js'
 
-const $ = (id) => document.getElementById(id)
-const worker = new Worker('worker.js', { type: 'module' })
-const remote = Comlink.wrap(worker)
+const wanted = new URLSearchParams(location.search)
+/** A second copy beside the first has a volume of its own. */
+const site = /^[a-z0-9-]{1,40}$/.test(wanted.get('copy') ?? '') ? wanted.get('copy') : 'main'
 
-/** Calls a function of the worker; its errors have a code and a hint. */
-async function call(name, ...args) {
-  const { value, error } = await remote[name](...args)
-  if (error) throw Object.assign(new Error(error.message), error)
-  return value
+const machine = new Machine({ site, onState: show, onProblem: showProblem, onDeath: showTrouble })
+const frame = new Frame(`/sites/${site}`)
+const changes = new Changes({ machine, report: showProblem })
+const reload = () => frame.reload()
+const transfers = new Transfers({ machine, doing, show, reload })
+wireFiles({ machine, doing, show, reload })
+
+let points = []
+
+/** The worker's state, after whatever changed it. */
+function show(state) {
+  points = state.points
+  showTimeline(points, { onRestore: restore, onChanges: showChanges })
+  showDurability(state)
+  changes.setPoints(points)
+  enable(!busy)
+  if (state.lastCommit && !busy) say(`On disk: commit ${state.lastCommit.seq}, ${bytes(state.lastCommit.bytesWritten)} in ${milliseconds(state.lastCommit.ms)}`)
 }
 
 function say(text) {
   $('status').textContent = text
 }
 
-function showProblem(error) {
-  const { text, next, small } = sentence(error)
-  const box = $('problem')
-  box.replaceChildren()
-  const strong = document.createElement('strong')
-  strong.textContent = text
-  const close = document.createElement('button')
-  close.type = 'button'
-  close.textContent = '×'
-  close.setAttribute('aria-label', 'Dismiss this message')
-  close.onclick = () => box.replaceChildren()
-  box.append(strong, ' ', next, close)
-  if (small) {
-    const detail = document.createElement('small')
-    detail.textContent = small
-    box.append(detail)
-  }
-}
-
 /** Does one thing at a time: controls are off meanwhile, so nobody waits for two answers at once. */
-let busy = false
+let busy = true
 async function doing(what, work) {
   if (busy) return
   busy = true
-  setEnabled(false)
+  enable(false)
   $('problem').replaceChildren()
   say(what)
   try {
@@ -56,130 +54,150 @@ async function doing(what, work) {
     else showProblem(error)
   } finally {
     busy = false
-    setEnabled(true)
+    enable(true)
   }
 }
 
-function setEnabled(on) {
+/** Everything that asks the worker to change something. */
+const needsMachine = '#panel button:not([role="tab"], .fold, .quiet), #kill'
+function enable(on) {
   // aria-disabled and not disabled: a disabled button would drop the keyboard focus that is on it.
-  for (const button of document.querySelectorAll('#app button:not(#cancel, #copy)')) {
-    button.removeAttribute('disabled')
-    button.setAttribute('aria-disabled', String(!on))
-  }
+  for (const button of document.querySelectorAll(needsMachine)) button.setAttribute('aria-disabled', String(!on))
   $('app').setAttribute('aria-busy', String(!on))
 }
 
-/** Shows whichever parts of an answer there are. */
-function show({ html, points, lastCommit }) {
-  if (html !== undefined) showEntries(html)
-  if (points) {
-    showTimeline(points, restore)
-    showDurability(points, lastCommit)
-  }
+// aria-disabled only says that a button is off; this makes it so.
+for (const type of ['click', 'submit']) {
+  document.addEventListener(type, (event) => {
+    const button = type === 'submit' ? event.submitter : event.target.closest?.('button')
+    if (button?.getAttribute('aria-disabled') !== 'true') return
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  }, true)
 }
 
-/** The HTML is the guestbook program's, which escapes what visitors typed. */
-function showEntries(html) {
-  const entries = $('entries')
-  const hadFocus = entries.contains(document.activeElement)
-  entries.innerHTML = html
-  for (const time of entries.querySelectorAll('time')) time.textContent = moment(new Date(time.dateTime))
-  if (hadFocus) entries.focus()
+function showProblem(error) {
+  if (error.code === 'ErrKilled') return
+  if (error.code === 'ErrLocked' || error.code === 'ErrClosed') return showTrouble(error)
+  const { text, next, small } = sentence(error)
+  $('problem').replaceChildren(el('strong', null, text), ' ', next,
+    el('button', { type: 'button', 'aria-label': 'Dismiss this message', on: { click: () => $('problem').replaceChildren() } }, '×'),
+    ...(small ? [el('small', null, small)] : []))
 }
-
-function showDurability(points, lastCommit) {
-  const line = $('durability')
-  if (lastCommit) {
-    line.textContent = `Last commit: no. ${lastCommit.seq}, ${bytes(lastCommit.bytesWritten)} in ${milliseconds(lastCommit.ms)}, at ${moment(new Date(lastCommit.createdAt))}.`
-  } else if (points.length) {
-    line.textContent = `Last commit: no. ${points[0].seq}, from ${moment(new Date(points[0].createdAt))}, before this page was opened.`
-  }
-}
-
-const entryCount = () => Number($('entries').querySelector('.count')?.dataset.count ?? 0)
 
 // ---- opening ----
 
+let config
+async function open({ ifLocked, quiet = false } = {}) {
+  $('trouble').hidden = true
+  $('boot').hidden = false
+  if (!quiet) $('curtain').hidden = false
+  say('Starting WordPress…')
+  try {
+    await serviceWorker()
+    config = await demoConfig()
+    transfers.configure(config)
+    const published = wanted.get('open')
+    const from = { store: { endpoint: config.s3.endpoint, bucket: config.s3.bucket, prefix: config.s3.prefix }, name: published ?? config.template, template: !published }
+    if (published) $('publish-name').value = published
+    const state = await machine.open({ from, ifLocked }, showStep)
+    busy = false
+    show(state)
+    if (!quiet) {
+      await frame.first()
+      showStep({ step: 'done' })
+      $('curtain').hidden = true
+      say(state.first ? 'WordPress is here. What you change is kept in this browser.' : `Opened at commit ${state.points[0].seq} in ${milliseconds(state.openMs)}.`)
+      if (published) await offerPublished(published, state.first)
+    }
+    return state
+  } catch (error) {
+    showTrouble(error)
+    throw error
+  }
+}
+
+async function serviceWorker() {
+  if (!navigator.serviceWorker) throw Object.assign(new Error('navigator.serviceWorker is missing'), { code: 'ErrServiceWorker' })
+  const registration = await navigator.serviceWorker.register('sw.js', { scope: '/sites/', updateViaCache: 'none' }).catch((error) => {
+    throw Object.assign(error, { code: 'ErrServiceWorker' })
+  })
+  if (registration.active) return
+  await new Promise((resolve) => {
+    const worker = registration.installing ?? registration.waiting
+    worker.addEventListener('statechange', () => worker.state === 'activated' && resolve())
+  })
+}
+
+/** Asked for anew each time: a restarted demo has another S3 server. */
+async function demoConfig() {
+  const response = await fetch('config.json').catch(() => Response.error())
+  if (!response.ok) throw Object.assign(new Error('config.json could not be fetched'), { code: 'ErrUnreachable' })
+  return response.json()
+}
+
+/** @param {{ step: string, bytesTotal?: number }} progress */
+function showStep(progress) {
+  const items = [...document.querySelectorAll('#steps li')]
+  const now = items.findIndex((item) => item.dataset.step === progress.step)
+  for (const [i, item] of items.entries()) {
+    const skipped = i < now && item.dataset.step === 'pull' && !item.classList.contains('now') && !item.classList.contains('done')
+    item.classList.toggle('passed', skipped || item.classList.contains('passed'))
+    item.classList.toggle('done', (now < 0 || i < now) && !skipped)
+    item.classList.toggle('now', i === now)
+  }
+  const bar = $('boot-bar')
+  if (progress.bytesTotal) {
+    bar.max = progress.bytesTotal
+    bar.value = progress.bytesDone
+    $('boot-figures').textContent = figures(progress)
+  } else {
+    bar.removeAttribute('value')
+    $('boot-figures').textContent = '\u00a0'
+  }
+}
+
+/** Instead of the site: what is wrong, and what can be done. */
 function showTrouble(error) {
-  const { text, next } = sentence(error)
+  const { text, next, small } = sentence(error)
+  const choices = error.code === 'ErrLocked' ? [
+    ['Use it here instead', () => open({ ifLocked: 'steal' }).catch(() => {}), 'The other tab is told, and stops.'],
+    ['Open a second copy', () => (location.search = new URLSearchParams({ ...Object.fromEntries(wanted), copy: `copy-${Date.now().toString(36)}` })), 'A site of its own, beside the first.'],
+    ['Try again', () => open().catch(() => {})],
+  ] : [['Try again', () => (points.length ? location.reload() : open().catch(() => {}))]]
   $('trouble-title').textContent = text
   $('trouble-text').textContent = next
+  $('trouble-detail').textContent = small
+  $('trouble-choices').replaceChildren(...choices.map(([text, act, small], i) => el('button', { type: 'button', class: [i === 0 && 'primary', small && 'choice'].filter(Boolean).join(' ') || undefined, on: { click: act } }, small ? el('b', null, text) : text, small && el('span', null, small))))
+  $('boot').hidden = true
   $('trouble').hidden = false
-  $('app').hidden = true
+  $('curtain').hidden = false
+  busy = true
+  enable(false)
   say('')
+  if ($('dialog').open) $('dialog').close()
   $('trouble-title').focus()
 }
 
-async function start() {
-  say('Starting PHP…')
-  try {
-    const answer = await call('open')
-    $('trouble').hidden = true
-    $('app').hidden = false
-    show(answer)
-    setEnabled(true)
-    say('')
-    await offerPublished(answer.points.length <= 1)
-  } catch (error) {
-    showTrouble(error)
-  }
+/** The link of a published site was followed, and this browser has a site already. */
+async function offerPublished(name, isFirst) {
+  history.replaceState(null, '', location.pathname)
+  if (isFirst) return say(`This is “${name}”, as it was published.`)
+  showTab('publish')
+  const yes = el('button', { type: 'button', class: 'primary', on: { click: async () => { if (await transfers.fetch()) $('published').hidden = true } } }, 'Fetch it')
+  $('published').replaceChildren(el('p', null, `The link leads to the published site “${name}”. Fetching it replaces the site here, which stays on the timeline.`), el('div', { class: 'row' }, yes, el('button', { type: 'button', on: { click: () => ($('published').hidden = true) } }, 'Keep mine')))
+  $('published').hidden = false
+  yes.focus()
 }
 
-$('retry').addEventListener('click', () => {
-  $('trouble-text').textContent = 'Trying again…'
-  // A volume that was taken over does not come back: only a new worker can open it.
-  if (wasOpen()) location.reload()
-  else start()
-})
-const wasOpen = () => $('entries').querySelector('[data-count]') !== null
-
-worker.addEventListener('error', (event) => {
-  showTrouble({ code: 'ErrInternal', message: event.message || 'the worker of this page could not be started' })
-})
-
-// ---- the guestbook ----
-
-$('sign').addEventListener('submit', (event) => {
-  event.preventDefault()
-  const form = event.target
-  doing('Signing…', async () => {
-    show(await call('change', { action: 'sign', ...Object.fromEntries(new FormData(form)) }))
-    form.reset()
-    $('name').focus()
-    return 'Signed, and on disk.'
-  })
-})
-
-$('entries').addEventListener('submit', (event) => {
-  event.preventDefault()
-  const form = event.target
-  const fields = Object.fromEntries(new FormData(form))
-  if (form.method === 'get') doing('Fetching older entries…', async () => show(await call('list', fields)))
-  else {
-    doing('Deleting…', async () => {
-      show(await call('change', fields))
-      return 'Deleted. The time line still has it.'
-    })
-  }
-})
-
-for (const button of document.querySelectorAll('[data-action]')) {
-  button.addEventListener('click', () => doing('Working…', async () => {
-    const before = entryCount()
-    show(await call('change', { action: button.dataset.action }))
-    const difference = entryCount() - before
-    return difference < 0 ? `${(-difference).toLocaleString()} deleted. The time line still has them.` : `${difference.toLocaleString()} added, and on disk.`
-  }))
-}
-
-// ---- the time line ----
+// ---- the timeline ----
 
 $('snapshot').addEventListener('submit', (event) => {
   event.preventDefault()
   const label = $('label').value.trim()
   if (!label) return
   doing('Taking the snapshot…', async () => {
-    show(await call('snapshot', label))
+    show(await machine.call('snapshot', label))
     event.target.reset()
     return `Snapshot “${label}” taken.`
   })
@@ -187,51 +205,49 @@ $('snapshot').addEventListener('submit', (event) => {
 
 function restore(point) {
   doing('Going back…', async () => {
-    const answer = await call('restore', point.id)
+    const answer = await machine.call('restore', point.id)
     show(answer)
+    reload()
     return `Restored “${point.text}” in ${milliseconds(answer.ms)}.`
   })
 }
 
-// ---- publishing ----
-
-const transfers = new Transfers({ call, doing, show, remoteConfig })
-
-/** Asked for anew each time: a restarted demo has another S3 server. */
-async function remoteConfig() {
-  const response = await fetch('config.json').catch(() => Response.error())
-  if (!response.ok) throw Object.assign(new Error('config.json could not be fetched'), { code: 'ErrUnreachable' })
-  return (await response.json()).s3
+function showChanges(point) {
+  changes.choose(point)
+  showTab('changes')
 }
 
-remoteConfig().then(({ endpoint, bucket }) => ($('endpoint').textContent = `${endpoint}/${bucket}`), () => ($('endpoint').textContent = 'an address that is not known yet'))
+// ---- the worker ----
 
-/** Somebody followed the link of a published guestbook. */
-async function offerPublished(isNew) {
-  if (!new URLSearchParams(location.search).has('published')) return
-  const done = () => history.replaceState(null, '', location.pathname)
-  if (isNew && entryCount() === 0) {
-    if (await transfers.fetch()) done()
-    return
+$('kill').addEventListener('click', () => doing('Writing, and killing the worker…', async () => {
+  await killTheWorker({
+    machine,
+    points: () => points,
+    reopen: () => open({ quiet: true }),
+    restore: (point) => setTimeout(() => restore(point)), // when this is done
+  })
+  reload()
+}))
+
+// ---- tabs ----
+
+const tabs = [...document.querySelectorAll('[role="tab"]')]
+function showTab(name, focus = false) {
+  for (const tab of tabs) {
+    const on = tab.id === `tab-${name}`
+    tab.setAttribute('aria-selected', String(on))
+    tab.tabIndex = on ? 0 : -1
+    $(tab.getAttribute('aria-controls')).hidden = !on
+    if (on && focus) tab.focus()
   }
-  $('offer').hidden = false
-  $('offer-yes').onclick = async () => {
-    $('offer').hidden = true
-    if (await transfers.fetch()) done()
-  }
-  $('offer-no').onclick = () => {
-    $('offer').hidden = true
-    $('name').focus()
-    done()
-  }
+  if (name === 'changes') changes.show()
+}
+for (const [i, tab] of tabs.entries()) {
+  tab.addEventListener('click', () => showTab(tab.id.slice(4)))
+  tab.addEventListener('keydown', ({ key }) => {
+    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[key]
+    if (to !== undefined) showTab(tabs[(to + tabs.length) % tabs.length].id.slice(4), true)
+  })
 }
 
-// aria-disabled only says that a button is off; this makes it so.
-document.addEventListener('click', (event) => {
-  if (event.target.closest?.('button[aria-disabled="true"]')) {
-    event.preventDefault()
-    event.stopImmediatePropagation()
-  }
-}, true)
-
-start()
+open().catch((error) => console.error(error))

@@ -4,6 +4,7 @@
 import { cp, mkdir, readFile, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { build } from 'esbuild'
+import { buildWordPress } from './wordpress.mjs'
 
 const here = import.meta.dirname
 const packageFolder = path.join(here, '../js')
@@ -12,7 +13,7 @@ export const dist = path.join(here, 'dist')
 export async function buildPage() {
   await rm(dist, { recursive: true, force: true })
   await mkdir(dist, { recursive: true })
-  for (const name of ['index.html', 'style.css', 'icon.svg']) await cp(path.join(here, name), path.join(dist, name))
+  for (const name of ['index.html', 'style.css', 'icon.svg', 'sw.js']) await cp(path.join(here, name), path.join(dist, name))
   await copyPackage()
   await build({
     entryPoints: ['app.js', 'worker.js'].map((name) => path.join(here, name)),
@@ -51,7 +52,7 @@ const holdfastAsShipped = {
   },
 }
 
-/** Extensions of PHP that the guestbook does not load (`…/intl.so?url`). */
+/** Extensions of PHP that the demo does not load (`…/intl.so?url`). */
 const noOptionalExtensions = {
   name: 'no-optional-extensions',
   setup(build) {
@@ -59,4 +60,7 @@ const noOptionalExtensions = {
   },
 }
 
-if (process.argv[1] === import.meta.filename) await buildPage()
+if (process.argv[1] === import.meta.filename) {
+  await buildPage()
+  await buildWordPress({ log: (text) => console.log(text) })
+}

@@ -3,11 +3,14 @@
 //   node serve.mjs [port]
 
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { readFile, readdir, stat } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { startS3 } from '../tests/e2e/s3server.mjs'
 import { dist } from './build.mjs'
+import { TEMPLATE, storeFolder } from './wordpress.mjs'
+
+const BUCKET = 'sites'
 
 const types = {
   '.html': 'text/html; charset=utf-8',
@@ -40,12 +43,35 @@ export async function startDemo({ port = 0 } = {}) {
     })
   }
   try {
-    s3 = await startS3({ pageOrigin: url, bucket: 'guestbook' })
+    s3 = await startS3({ pageOrigin: url, bucket: BUCKET })
+    await openToReaders(s3)
+    await upload(s3)
   } catch (error) {
     await close()
     throw error
   }
   return { url, s3, close }
+}
+
+/** Everybody may read what is published, so that the link to it needs no key. */
+async function openToReaders(s3) {
+  const policy = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: [`arn:aws:s3:::${BUCKET}/*`] }],
+  })
+  const response = await s3.request(`/${BUCKET}?policy`, { method: 'PUT', body: policy })
+  if (!response.ok) throw new Error(`the bucket could not be opened to readers: ${response.status} ${await response.text()}`)
+}
+
+/** The site that a first visit pulls. */
+async function upload(s3) {
+  for (const entry of await readdir(storeFolder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const file = path.join(entry.parentPath, entry.name)
+    const key = path.relative(storeFolder, file).split(path.sep).join('/')
+    const response = await s3.request(`/${BUCKET}/${key}`, { method: 'PUT', body: await readFile(file) })
+    if (!response.ok) throw new Error(`${key} could not be stored: ${response.status} ${await response.text()}`)
+  }
 }
 
 async function answer(request, response, s3) {
@@ -55,7 +81,7 @@ async function answer(request, response, s3) {
   if (pathname === '/config.json') {
     // The demo's own credentials, for its own server, to pages of this origin only.
     headers['content-type'] = types['.json']
-    return response.writeHead(s3 ? 200 : 503, headers).end(JSON.stringify({ s3: s3?.config }))
+    return response.writeHead(s3 ? 200 : 503, headers).end(JSON.stringify({ s3: s3?.config, template: TEMPLATE }))
   }
   const file = path.join(dist, path.normalize('/' + decoded(pathname === '/' ? '/index.html' : pathname)))
   const info = await stat(file).catch(() => null)
@@ -86,7 +112,7 @@ function pageHeaders(s3) {
   return {
     'content-security-policy': [
       "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'", "worker-src 'self'",
-      `connect-src 'self' ${s3?.config.endpoint ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+      "frame-src 'self'", `connect-src 'self' ${s3?.config.endpoint ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     ].join('; '),
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-embedder-policy': 'require-corp',
@@ -102,7 +128,7 @@ if (process.argv[1] === import.meta.filename) {
     console.error(error.code === 'EADDRINUSE' ? `Port ${port} is in use: choose another one with PORT=… make demo` : error.message)
     process.exit(1)
   })
-  console.log(`The guestbook is at ${demo.url}\nIts S3 server is at ${demo.s3.config.endpoint}. Ctrl+C ends both.`)
+  console.log(`WordPress with a time machine is at ${demo.url}\nIts S3 server is at ${demo.s3.config.endpoint}. Ctrl+C ends both.`)
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, async () => {
       await demo.close()

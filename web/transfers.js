@@ -1,100 +1,128 @@
-// Publishing and fetching, with progress and a way to stop.
+// Publishing and fetching, with progress, a way to stop, and a choice when somebody else published.
 
 import * as Comlink from 'comlink'
-import { bytes, moment, objects } from './words.js'
-
-const $ = (id) => document.getElementById(id)
+import { $, el, openDialog, progressIn } from './dom.js'
+import { bytes, count, moment } from './words.js'
 
 export class Transfers {
   #page
+  #config
 
-  /** @param {{ call: Function, doing: Function, show: Function, remoteConfig: () => Promise<object> }} page */
+  /** @param {{ machine: import('./machine.js').Machine, doing: Function, show: (state: object) => void, reload: () => void }} page */
   constructor(page) {
     this.#page = page
-    $('publish').addEventListener('click', () => this.publish())
+    $('publish-form').addEventListener('submit', (event) => {
+      event.preventDefault()
+      this.publish()
+    })
     $('fetch').addEventListener('click', () => this.fetch())
-    $('conflict-fetch').addEventListener('click', () => this.fetch())
-    $('conflict-overwrite').addEventListener('click', () => this.publish({ overwrite: true }))
-    $('cancel').addEventListener('click', () => page.call('cancel'))
-    $('copy').addEventListener('click', copyLink)
+    $('place').addEventListener('invalid', () => ($('place').open = true), true) // what is wrong can be seen
   }
 
-  publish(options = {}) {
-    return this.#transfer('Publishing…', async (config, onProgress) => {
-      const answer = await this.#page.call('publish', config, options, onProgress)
+  /** Fills in the demo's own server. @param {{ s3: object }} config */
+  configure({ s3 }) {
+    this.#config = s3
+    const fields = { endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, prefix: s3.prefix ?? '', accessKeyId: s3.credentials.accessKeyId, secretAccessKey: s3.credentials.secretAccessKey }
+    for (const [id, value] of Object.entries(fields)) $(id).value = value
+    const words = () => ($('place-words').textContent = $('endpoint').value === s3.endpoint && $('bucket').value === s3.bucket ? 'the S3 server of this demo' : `${$('endpoint').value}/${$('bucket').value}`)
+    for (const id of ['endpoint', 'bucket']) $(id).oninput = words
+  }
+
+  #remote() {
+    const { endpoint, region, bucket, prefix, accessKeyId, secretAccessKey } = Object.fromEntries(new FormData($('publish-form')))
+    return { endpoint: endpoint.replace(/\/+$/, ''), region: region || 'us-east-1', bucket, prefix, credentials: { accessKeyId, secretAccessKey } }
+  }
+
+  async publish({ overwrite = false } = {}) {
+    if (!$('publish-form').reportValidity()) return
+    const name = $('publish-name').value
+    const conflict = await this.#transfer('Publishing…', async (onProgress) => {
+      const answer = await this.#page.machine.call('publish', this.#remote(), { name, overwrite }, onProgress)
       this.#page.show(answer)
-      showPublished(answer.result)
+      this.#published(name, answer.result)
       return answer.result.unchanged ? 'Already published: nothing had changed.' : 'Published.'
     })
+    if (conflict) await this.#resolve(conflict)
   }
 
   /** Whether it worked. */
   async fetch() {
     let done = false
-    await this.#transfer('Fetching the published guestbook…', async (config, onProgress) => {
-      const answer = await this.#page.call('pull', config, onProgress)
+    await this.#transfer('Fetching the published site…', async (onProgress) => {
+      const answer = await this.#page.machine.call('pull', this.#remote(), { name: $('publish-name').value }, onProgress)
       this.#page.show(answer)
+      this.#page.reload()
       done = true
       return `Fetched what was published at ${moment(new Date(answer.result.createdAt))}, every byte checked.`
     })
     return done
   }
 
-  #transfer(what, work) {
-    return this.#page.doing(what, async () => {
+  /** Two published from the same beginning: neither is lost, and somebody has to say which one counts. */
+  async #resolve({ details }) {
+    const when = details?.theirs?.createdAt ? ` at ${moment(new Date(details.theirs.createdAt))}` : ''
+    const dialog = openDialog('Somebody else published in the meantime')
+    dialog.body(el('p', null, `Another tab or browser published this site${when}, and this one has not seen that. Nothing was overwritten. Which one shall be the published site?`))
+    const choice = await dialog.choose([
+      { text: 'Take theirs', small: 'Fetches it into this tab. What you have stays on the timeline.', value: 'theirs' },
+      { text: 'Publish mine instead', small: 'Theirs is replaced for everybody who follows the link.', value: 'mine' },
+      { text: 'Decide later', small: 'Both stay as they are.', value: 'later' },
+    ])
+    if (choice === 'theirs') await this.fetch()
+    else if (choice === 'mine') await this.publish({ overwrite: true })
+  }
+
+  /** Resolves with the error of a conflict. */
+  async #transfer(what, work) {
+    let conflict
+    await this.#page.doing(what, async () => {
       $('published').hidden = true
-      $('conflict').hidden = true
-      $('transfer-label').textContent = what
-      showProgress(null)
-      $('transfer').hidden = false
+      const progress = progressIn($('transfer'), what, { figures, onCancel: () => this.#page.machine.call('cancel') })
       try {
-        return await work(await this.#page.remoteConfig(), Comlink.proxy(showProgress))
+        return await work(Comlink.proxy(progress.show))
       } catch (error) {
         if (error.code !== 'ErrConflict') throw error
-        showConflict(error)
+        conflict = error
+        return 'Not published: somebody else was faster.'
       } finally {
-        $('transfer').hidden = true
+        progress.end()
       }
     })
+    return conflict
+  }
+
+  #published(name, { unchanged, bytesSent, requests, siteBytes, createdAt }) {
+    const link = new URL(location.origin + location.pathname)
+    link.searchParams.set('open', name)
+    const own = $('endpoint').value === this.#config?.endpoint && $('bucket').value === this.#config?.bucket
+    const share = el('i', null)
+    share.style.width = `${Math.min(100, (bytesSent / siteBytes) * 100)}%`
+    const input = el('input', { id: 'link', class: 'mono', readOnly: true, value: link.href })
+    const copy = el('button', { type: 'button', on: { click: () => copyText(input, copy) } }, 'Copy')
+    $('published').replaceChildren(
+      el('p', { class: 'big', id: 'sent' }, unchanged ? 'Nothing had to be sent' : `${bytes(bytesSent)} in ${count(requests, 'request')}`),
+      el('div', { class: 'share', role: 'img', 'aria-label': `${bytes(bytesSent)} of ${bytes(siteBytes)}` }, share),
+      el('p', { class: 'small' }, unchanged ? `What is published is what you have here: ${bytes(siteBytes)}.` : `The whole site has ${bytes(siteBytes)}: ${Math.max(0, 100 - (bytesSent / siteBytes) * 100).toFixed(1)} % of it was in the store already. Published at ${moment(new Date(createdAt))}.`),
+      ...(own ? [
+        el('label', { for: 'link' }, 'Open it in a fresh browser; there is no key in this link'),
+        el('div', { class: 'row' }, input, copy),
+      ] : [el('p', { class: 'small' }, 'A link for other browsers can be had when the store is the demo’s own, which lets everybody read.')]))
+    $('published').hidden = false
   }
 }
 
-function showProgress(progress) {
-  const bar = $('bar')
-  if (!progress?.bytesTotal) {
-    bar.removeAttribute('value') // it moves, and promises nothing
-    $('transfer-figures').textContent = progress?.phase === 'hash' ? 'Finding what is new…' : 'Asking the server…'
-    return
-  }
-  bar.max = progress.bytesTotal
-  bar.value = Math.min(progress.bytesDone, progress.bytesTotal)
-  $('transfer-figures').textContent =
-    `${bytes(progress.bytesDone)} of ${bytes(progress.bytesTotal)}, ${progress.objectsDone} of ${objects(progress.objectsTotal)}`
+export function figures(progress) {
+  if (!progress?.bytesTotal) return progress?.phase === 'hash' || progress?.phase === 'read' ? 'Finding what is new…' : 'Asking the store…'
+  const all = progress.objectsTotal ? `, ${progress.objectsDone} of ${count(progress.objectsTotal, 'object')}` : ''
+  return `${bytes(progress.bytesDone)} of ${bytes(progress.bytesTotal)}${all}`
 }
 
-function showPublished({ unchanged, bytesSent, objectsSent, createdAt }) {
-  $('published-text').textContent = unchanged
-    ? 'What is published is what you see here.'
-    : `Sent ${bytes(bytesSent)} in ${objects(objectsSent)} at ${moment(new Date(createdAt))}.`
-  $('link').value = new URL('?published', location.origin + location.pathname).href
-  $('copy').textContent = 'Copy'
-  $('published').hidden = false
-}
-
-function showConflict({ details }) {
-  const when = details?.theirs?.createdAt ? ` at ${moment(new Date(details.theirs.createdAt))}` : ''
-  $('conflict-text').textContent =
-    `Someone else published${when}, and this browser has not seen that. Nothing was overwritten. Which one shall be the published guestbook?`
-  $('conflict').hidden = false
-  $('conflict-fetch').focus()
-}
-
-async function copyLink() {
-  $('link').select()
+async function copyText(input, button) {
+  input.select()
   try {
-    await navigator.clipboard.writeText($('link').value)
-    $('copy').textContent = 'Copied'
+    await navigator.clipboard.writeText(input.value)
+    button.textContent = 'Copied'
   } catch {
-    $('copy').textContent = 'Press Ctrl+C' // the text is selected; some browsers let nobody but the visitor copy
+    button.textContent = 'Press Ctrl+C' // the text is selected; some browsers let nobody but the visitor copy
   }
 }

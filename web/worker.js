@@ -1,133 +1,270 @@
-// The dedicated worker: it holds the volume, runs PHP on it, and answers the page over Comlink.
+// The dedicated worker: it holds the volume, runs WordPress on it, and answers the page over Comlink and the frame's requests over a port.
 //
-// The guestbook commits once per request that changed something, before the page hears that it worked: durability 'manual'.
-// With the default, 'fsync', a commit may fall inside a request, between the database and the line that the guestbook
-// writes beside it, and the time line would show a point that no visitor has seen.
+// One commit per request that changed something, before the answer is sent: durability 'manual'. With the default, 'fsync', SQLite would commit
+// several times a request, and the time line would show points that no visitor has seen.
 
 import { HoldfastError, open as openVolume, opfs, s3 } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
-import { PHP, loadPHPRuntime } from '@php-wasm/universal'
+import { loadPHPRuntime } from '@php-wasm/universal'
 import { getPHPLoaderModule } from '@php-wasm/web-8-3'
 import * as Comlink from 'comlink'
-import program from './guestbook.php'
+import { compareDatabases } from './sqlite-pages.js'
+import { databaseFile, describeChanges, fileDifference } from './changes-worker.js'
+import { exportSite, importEntries, playgroundFolders, entriesOf } from './portable.js'
+import { publicStore, counting } from './stores.js'
+import { ROOT, startSite } from './site.js'
+import { readArchive } from './archive.js'
+import environment from './wordpress/environment.php'
+import plugin from './wordpress/plugin.php'
 
-const NAME = 'guestbook'
-const PROGRAM = '/app/guestbook.php'
+const NOTE = '/.holdfast/last-change.json' // what the newest point says about itself; part of the volume, so that it travels with it
+const HISTORY = 300
+const TYPES = { css: 'text/css', js: 'text/javascript', json: 'application/json', svg: 'image/svg+xml', png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif',
+  webp: 'image/webp', avif: 'image/avif', ico: 'image/x-icon', woff: 'font/woff', woff2: 'font/woff2', ttf: 'font/ttf', txt: 'text/plain; charset=utf-8', html: 'text/html; charset=utf-8',
+  map: 'application/json', mp4: 'video/mp4', webm: 'video/webm', mp3: 'audio/mpeg', pdf: 'application/pdf', xml: 'text/xml' }
 
 let volume
-let php
+let site
+let siteUrl
 let transfer // what cancel() ends
 let lastCommit = null
-const descriptions = new Map() // a point never changes, so neither does what it says about itself
+let totals = { commits: 0, bytesWritten: 0, flushes: 0 }
+const stores = new Map()
+const notes = new Map() // a point never changes, so neither does what it says about itself
 
-/** Opens the volume and starts PHP on it. Calling it again after it failed is what "Try again" does. */
-async function open() {
-  volume ??= await openVolume(NAME, { storage: opfs(), durability: 'manual', history: { keep: 50 } })
-  php ??= await startPHP(volume)
-  const answer = await request({ method: 'GET' })
-  commit() // the empty database of a first visit
-  return { ...answer, ...timeline() }
-}
+/** PHP is loaded beside the volume: neither needs the other to start. */
+let runtime
+const loadRuntime = () => (runtime ??= (async () => loadPHPRuntime(await getPHPLoaderModule(), {}))())
 
-async function startPHP(volume) {
-  const php = new PHP(await loadPHPRuntime(await getPHPLoaderModule(), {}))
-  await php.mount('/data', holdfastMount(volume))
-  php.mkdir('/app')
-  php.writeFile(PROGRAM, program)
-  return php
-}
-
-/** One request to the guestbook. What it changed is on disk when this answers. */
-async function request({ method, fields = {} }) {
-  const form = new URLSearchParams(fields).toString()
-  const response = await php.run({
-    scriptPath: PROGRAM,
-    method,
-    relativeUri: method === 'GET' ? `/?${form}` : '/',
-    ...(method === 'GET' ? { $_SERVER: { QUERY_STRING: form } } : { body: new TextEncoder().encode(form), headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
-  })
-  if (response.exitCode !== 0) {
-    throw new HoldfastError('ErrGuest', 'the guestbook program stopped with an error', {
-      hint: 'Reload the page. If it happens again, go back to an earlier point of the time line.',
-      details: `${response.errors}\n${response.text}`,
-    })
+/**
+ * Opens the site, and fetches it first when this browser has not got it. Calling it again after it failed is what "Try again" does.
+ *
+ * @param {{ name: string, url: string, from: { store: object, name: string }, ifLocked?: 'fail' | 'steal' }} options
+ * @param {(step: { step: string, bytesDone?: number, bytesTotal?: number, objectsDone?: number, objectsTotal?: number }) => void} onStep
+ */
+async function open({ name, url, from, ifLocked = 'fail' }, onStep) {
+  siteUrl = url
+  loadRuntime().catch(() => {}) // its failure is told where it is waited for
+  onStep({ step: 'volume' })
+  const start = performance.now()
+  if (!volume || volume.closed) volume = await openVolume(name, { storage: opfs(), durability: 'manual', ifLocked, history: { keep: HISTORY } })
+  const openMs = performance.now() - start
+  const first = !volume.fs.existsSync('/wp-load.php')
+  if (first) {
+    onStep({ step: 'pull' })
+    await transferring((signal) => volume.pull(publicStore(from.store), { name: from.name, signal, onProgress: (p) => onStep({ step: 'pull', ...p }) }))
+    commit({ text: from.template ? 'WordPress, just installed' : 'Fetched the published site', kind: 'fetch' })
   }
-  if (response.httpStatusCode === 422) throw new HoldfastError('ErrInput', response.text)
-  return { html: response.text }
+  onStep({ step: 'php' })
+  await startPhp()
+  onStep({ step: 'page' })
+  return { ...state(), first, openMs }
+}
+
+async function startPhp() {
+  const emscripten = await loadRuntime().catch((error) => {
+    runtime = undefined
+    throw new HoldfastError('ErrPhp', `PHP could not be loaded: ${error.message}`, { cause: error })
+  })
+  site ??= await startSite({ runtime: emscripten, mount: holdfastMount(volume), url: siteUrl, php: { environment, plugin } })
+  site.configure()
+}
+
+// ---- requests of the frame ----
+
+/** One at a time: there is one PHP. */
+let queue = Promise.resolve()
+function inTurn(work) {
+  const result = queue.then(work)
+  queue = result.catch(() => {})
+  return result
+}
+
+/** @param {MessagePort} port the page hands on here what the service worker asks */
+function serve(port) {
+  port.onmessage = async ({ data: { id, request } }) => {
+    let response
+    try {
+      response = (await documentOf(request)) ?? file(request) ?? (await inTurn(() => run(request)))
+    } catch (error) {
+      port.postMessage({ problem: plain(error) })
+      response = { status: 500, headers: { 'content-type': 'text/html; charset=utf-8' }, body: new TextEncoder().encode(`<!doctype html><title>Not done</title><p>This did not work, and nothing was changed: ${escape(error.message)}</p>`) }
+    }
+    const headers = { ...response.headers, ...frameHeaders }
+    const body = response.body.byteLength === response.body.buffer.byteLength ? response.body.buffer : response.body.slice().buffer
+    const lines = Object.entries(headers).flatMap(([name, values]) => [].concat(values).map((value) => [name, value]))
+    port.postMessage({ id, response: { status: response.status, headers: lines, body } }, [body])
+  }
+}
+
+/** The frame is held to the page's own origin, and isolated like the page around it. */
+const frameHeaders = {
+  'content-security-policy': "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'",
+  'cross-origin-embedder-policy': 'require-corp',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'same-origin',
+}
+
+/** A file that needs no PHP, straight from the volume; null when PHP has to answer. */
+function file({ url, method }) {
+  if (method !== 'GET' && method !== 'HEAD') return null
+  const path = pathOf(url)
+  const type = TYPES[/\.(\w+)$/.exec(path)?.[1].toLowerCase()]
+  if (!type || path.includes('/.')) return null
+  const info = volume.fs.statSync(path, { throwIfNoEntry: false })
+  if (!info?.isFile()) return null
+  return { status: 200, headers: { 'content-type': type, 'cache-control': 'no-cache' }, body: volume.fs.readFileSync(path) }
+}
+
+/** Documents that the block editor made (see wordpress/plugin.php). The frame may ask for one before it has been handed over. */
+const documents = new Map()
+const DOCUMENTS = 20
+async function documentOf({ url, method, body }) {
+  const id = /^\/holdfast-document\/([\w-]+)$/.exec(pathOf(url))?.[1]
+  if (!id) return null
+  if (!documents.has(id)) documents.set(id, Promise.withResolvers())
+  if (documents.size > DOCUMENTS) documents.delete(documents.keys().next().value)
+  const document = documents.get(id)
+  if (method === 'PUT') document.resolve(new Uint8Array(body))
+  const html = await document.promise
+  if (method === 'PUT') return { status: 204, headers: {}, body: new Uint8Array(0) }
+  return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: html.slice() }
+}
+
+function pathOf(url) {
+  const { pathname } = new URL(url)
+  return decodeURIComponent(pathname.slice(new URL(siteUrl).pathname.length)) || '/'
 }
 
 /** A request is a transaction: when it or its commit fails, the files are again what they were. */
-async function change(fields) {
+async function run({ url, method, headers, body }) {
   try {
-    const answer = await request({ method: 'POST', fields })
-    commit()
-    return { ...answer, ...timeline() }
+    const response = await site.request({ url, method, headers, ...(body && { body: new Uint8Array(body) }) })
+    if (response.errors) console.warn(response.errors)
+    const said = response.headers['x-holdfast-change']?.[0]
+    delete response.headers['x-holdfast-change']
+    delete response.headers['x-frame-options']
+    if (commit(said ? { text: decodeURIComponent(said).split('\n')[0], kind: 'change' } : { text: 'WordPress housekeeping', kind: 'housekeeping' })) announce()
+    return response
   } catch (error) {
     if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
     throw error
   }
 }
 
-function commit(label) {
-  if (!label && !volume.dirty) return
+const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
+
+// ---- points ----
+
+/** Makes the present durable, when something changed. @param {{ text: string, kind: string }} note what the point says about itself */
+function commit(note, label) {
+  if (!label && !volume.dirty) return false
   const start = performance.now()
-  const { seq, bytesWritten, createdAt } = volume.commit({ label })
+  volume.fs.mkdirSync('/.holdfast', { recursive: true })
+  volume.fs.writeFileSync(NOTE, JSON.stringify(note))
+  const { seq, bytesWritten, flushes, createdAt } = volume.commit({ label })
   lastCommit = { seq, bytesWritten, createdAt, ms: performance.now() - start }
+  totals = { commits: totals.commits + 1, bytesWritten: totals.bytesWritten + bytesWritten, flushes: totals.flushes + flushes }
+  return true
+}
+
+let listener = () => {}
+/** @param {(state: object) => void} fn called after every commit that a request made */
+function onChange(fn) {
+  listener = fn
+}
+const announce = () => listener(state())
+
+function state() {
+  return { points: points(), lastCommit, totals, store: storeFigures() }
+}
+
+function points() {
+  return volume.snapshots().map(({ id, seq, createdAt, label, parentId }) => {
+    const note = label ? { text: label, kind: 'snapshot' } : noteOf(id)
+    return { id, seq, createdAt, parentId, labelled: Boolean(label), ...note }
+  })
+}
+
+function noteOf(id) {
+  let note = notes.get(id)
+  if (!note) {
+    const files = volume.readSnapshot(id)
+    try {
+      const { text, kind } = JSON.parse(files.readFileSync(NOTE, 'utf8'))
+      note = { text: String(text), kind: String(kind) }
+    } catch {
+      note = { text: 'An empty volume', kind: 'housekeeping' } // the point that every volume begins with
+    } finally {
+      files.release()
+    }
+    notes.set(id, note)
+  }
+  return note
 }
 
 function snapshot(label) {
-  commit(label)
-  return timeline()
-}
-
-/** Nothing is lost by it: the present was committed, so it is a point of the time line itself. */
-async function restore(id) {
-  commit()
-  const start = performance.now()
-  volume.restore(id)
-  const ms = performance.now() - start
-  commit()
-  return { ms, ...(await request({ method: 'GET' })), ...timeline() }
-}
-
-function timeline() {
-  const list = volume.snapshots()
-  const byId = new Map(list.map((point) => [point.id, point]))
-  const points = list.map((point, i) => {
-    // After a restore the time line goes on from the point that was restored, not from the one before in time.
-    const origin = list[i + 1] && point.parentId !== list[i + 1].id ? byId.get(point.parentId) : undefined
-    const text = point.label || (origin ? `Back to: ${describe(origin)}` : describe(point))
-    return { id: point.id, seq: point.seq, createdAt: point.createdAt, labelled: Boolean(point.label), text }
+  return inTurn(() => {
+    commit({ text: label, kind: 'snapshot' }, label)
+    return state()
   })
-  return { points, lastCommit }
 }
 
-/** What a point is: its label, or the line that the guestbook left in it. */
-function describe({ id, label }) {
-  if (label) return label
-  let text = descriptions.get(id)
-  if (text === undefined) {
-    const files = volume.readSnapshot(id)
-    text = files.existsSync('/last-change.txt') ? files.readFileSync('/last-change.txt', 'utf8') : 'Opened for the first time'
-    files.release()
-    descriptions.set(id, text)
+/** Nothing is lost by it: the present is committed first, so it is a point of the time line itself. */
+function restore(id) {
+  return inTurn(() => {
+    const point = points().find((point) => point.id === id)
+    if (!point) throw new HoldfastError('ErrGone', 'this point is no longer kept')
+    commit({ text: 'As it was before going back', kind: 'change' })
+    const start = performance.now()
+    volume.restore(id)
+    const ms = performance.now() - start
+    commit({ text: `Back to: ${point.text.replace(/^(Back to: )+/, '')}`, kind: 'restore' })
+    site.configure()
+    return { ms, ...state() }
+  })
+}
+
+// ---- what changed ----
+
+function changes(a, b) {
+  const changes = describeChanges(volume, a, b)
+  const before = databaseFile(volume, a)
+  const after = databaseFile(volume, b)
+  try {
+    const change = changes.find(({ path }) => path === after?.path || path === before?.path)
+    let database = null
+    if (change && (before || after)) database = { path: change.path, ...compareDatabases(before?.open() ?? null, after?.open() ?? null, change.ranges) }
+    return { files: changes, database }
+  } finally {
+    before?.release()
+    after?.release()
   }
-  return text
 }
 
-async function publish(remote, { overwrite = false }, onProgress) {
-  return transferring(async (signal) => {
-    const result = await volume.publish(s3(remote), { overwrite, signal, onProgress })
-    return { result, ...timeline() }
-  })
+// ---- publishing ----
+
+/** One store object for each place: it remembers what is there. */
+function storeOf(remote) {
+  const key = JSON.stringify(remote)
+  if (!stores.has(key)) stores.set(key, counting(s3(remote)))
+  return stores.get(key)
 }
 
-async function pull(remote, onProgress) {
-  return transferring(async (signal) => {
-    commit() // the present stays in the time line
-    const result = await volume.pull(s3(remote), { signal, onProgress })
-    commit('Fetched from the store')
-    return { result, ...(await request({ method: 'GET' })), ...timeline() }
+async function publish(remote, { name, overwrite = false }, onProgress) {
+  const store = storeOf(remote)
+  const before = store.requests
+  const result = await transferring((signal) => volume.publish(store, { name, overwrite, signal, onProgress }))
+  return { result: { ...result, requests: store.requests - before, siteBytes: siteSize() }, ...state() }
+}
+
+async function pull(remote, { name }, onProgress) {
+  return inTurn(async () => {
+    commit({ text: 'As it was before fetching', kind: 'change' })
+    const result = await transferring((signal) => volume.pull(remote.credentials ? storeOf(remote) : publicStore(remote), { name, signal, onProgress }))
+    commit({ text: 'Fetched the published site', kind: 'fetch' })
+    site.configure()
+    return { result, ...state() }
   })
 }
 
@@ -144,20 +281,127 @@ function cancel() {
   transfer?.abort(new Error('the visitor cancelled'))
 }
 
+// ---- taking the site out and in ----
+
+async function takeOut(kind, onProgress) {
+  return transferring((signal) => exportSite(volume, kind, { signal, onProgress }))
+}
+
+/** @param {Blob} archive */
+function bringIn(archive, name, onProgress) {
+  return replaceBy(readArchive(archive), name, onProgress)
+}
+
+async function bringInFolder(path, onProgress) {
+  return replaceBy(entriesOf(path), path, onProgress)
+}
+
+/** All or nothing: what was there before is a point, and comes back when the import fails. */
+function replaceBy(entries, name, onProgress) {
+  return inTurn(async () => {
+    commit({ text: 'As it was before the import', kind: 'change' })
+    try {
+      const result = await transferring((signal) => importEntries(volume, entries, { signal, onProgress }))
+      commit({ text: `Imported ${name}`, kind: 'import' })
+      site.configure()
+      return { result, ...state() }
+    } catch (error) {
+      if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
+      throw error
+    }
+  })
+}
+
+// ---- the worker that is killed ----
+
+/**
+ * Writes posts for as long as it may, one transaction and one commit each. Every commit is acknowledged to the page, which ends
+ * this worker in the middle of it.
+ *
+ * @param {(acknowledged: number) => void} acknowledge
+ */
+function writePosts(mark, acknowledge) {
+  return inTurn(async () => {
+    const stop = site.php.onMessage((message) => {
+      const { written, title } = JSON.parse(message)
+      commit({ text: title, kind: 'burst' })
+      acknowledge(written)
+      return ''
+    })
+    try {
+      site.php.writeFile('/holdfast/burst.json', JSON.stringify({ mark }))
+      await site.php.run({ code: burst })
+    } finally {
+      await stop()
+    }
+    return state()
+  })
+}
+
+const burst = `<?php
+require '${ROOT}/wp-load.php';
+$mark = json_decode(file_get_contents('/holdfast/burst.json'))->mark;
+for ($n = 1; $n <= 2000; $n++) {
+    $title = "Written while waiting for the end, no. $n";
+    wp_insert_post(['post_title' => $title, 'post_status' => 'publish', 'post_content' => "$mark " . str_repeat('The sea kept coming. ', 200)]);
+    post_message_to_js(json_encode(['written' => $n, 'title' => $title]));
+}`
+
+/** What is there after it was killed. */
+function survey(mark) {
+  return inTurn(async () => {
+    site.php.writeFile('/holdfast/burst.json', JSON.stringify({ mark }))
+    const response = await site.php.run({ code: `<?php
+require '${ROOT}/wp-load.php';
+global $wpdb;
+$mark = json_decode(file_get_contents('/holdfast/burst.json'))->mark;
+$db = new PDO('sqlite:' . FQDB);
+echo json_encode([
+    'posts' => (int) $wpdb->get_var($wpdb->prepare("SELECT COUNT(*) FROM $wpdb->posts WHERE post_status = 'publish' AND post_content LIKE %s", $wpdb->esc_like($mark) . '%')),
+    'integrity' => $db->query('PRAGMA integrity_check')->fetchColumn(),
+]);` })
+    const found = JSON.parse(response.text)
+    return { ...found, point: volume.snapshots()[0].seq }
+  })
+}
+
+// ---- figures ----
+
+function siteSize() {
+  const sum = (folder) => {
+    let total = 0
+    for (const entry of volume.fs.readdirSync(folder, { withFileTypes: true })) {
+      const path = folder === '/' ? `/${entry.name}` : `${folder}/${entry.name}`
+      if (entry.isDirectory()) total += sum(path)
+      else if (entry.isFile()) total += volume.fs.statSync(path).size
+    }
+    return total
+  }
+  return sum('/')
+}
+
+function storeFigures() {
+  return null
+}
+
 /** Comlink would pass on only the message of an error; code, hint and details are what the page makes sentences of. */
+function plain(error) {
+  const { code = 'ErrInternal', message, hint, details } = error
+  if (!(error instanceof HoldfastError)) console.error(error)
+  return { code, message, hint, details }
+}
+
 function answering(functions) {
   return Object.fromEntries(Object.entries(functions).map(([name, fn]) => [name, async (...args) => {
     try {
       return { value: await fn(...args) }
     } catch (error) {
-      const { code = 'ErrInternal', message, hint, details } = error
-      if (!(error instanceof HoldfastError)) console.error(error)
-      return { error: { code, message, hint, details } }
+      return { error: plain(error) }
     }
   }]))
 }
 
 Comlink.expose(answering({
-  open, change, snapshot, restore, publish, pull, cancel,
-  list: (fields) => request({ method: 'GET', fields }),
+  open, serve, onChange, state, snapshot, restore, changes, publish, pull, cancel, takeOut, bringIn, bringInFolder, playgroundFolders, writePosts, survey, siteSize,
+  fileDifference: (a, b, change) => fileDifference(volume, a, b, change),
 }))

@@ -5,14 +5,17 @@ import path from 'node:path'
 import { freshProfile, launch } from '../../tests/e2e/chromium.mjs'
 import { buildPage } from '../build.mjs'
 import { startDemo } from '../serve.mjs'
+import { buildWordPress } from '../wordpress.mjs'
 
-const out = path.join(import.meta.dirname, 'out')
-let built
+export const out = path.join(import.meta.dirname, 'out')
+const built = Promise.all([buildPage(), buildWordPress(), mkdir(out, { recursive: true })])
+
+/** Requests that a page makes of WordPress take a while on a busy machine. */
+const PATIENCE = 90_000
 
 /** @param {import('node:test').TestContext} t */
 export async function openDemo(t) {
-  await (built ??= buildPage())
-  await mkdir(out, { recursive: true })
+  await built
   const demo = await startDemo()
   t.after(() => demo.close())
   const elsewhere = []
@@ -22,14 +25,16 @@ export async function openDemo(t) {
     t.after(() => profile.remove())
     return {
       /** Starts a browser on the profile and opens the page in it. */
-      async arrive({ at = '/', width = 1200, height = 900 } = {}) {
+      async arrive({ at = '/', width = 1360, height = 860 } = {}) {
         const browser = await launch(profile.folder)
         t.after(() => browser.sigkill())
-        async function tab(address = at) {
+        async function tab(address = at, prepare = async () => {}) {
           const page = await browser.context.newPage()
+          page.setDefaultTimeout(PATIENCE)
           page.on('pageerror', (error) => t.diagnostic(`page error: ${error.stack ?? error}`))
-          page.on('console', (message) => { if (message.type() === 'error') t.diagnostic(`console: ${message.text()}`) })
+          page.on('console', (message) => { if (message.type() === 'error') t.diagnostic(`console: ${message.text()} ${message.location().url}`) })
           await page.setViewportSize({ width, height })
+          await prepare(page)
           await page.goto(new URL(address, demo.url).href)
           return guest(page)
         }
@@ -47,46 +52,75 @@ export async function openDemo(t) {
 
 /** What a visitor does on the page. */
 function guest(page) {
-  const settled = () => page.waitForSelector('#app[aria-busy="false"]')
   const status = (text) => page.waitForFunction((text) => document.getElementById('status').textContent.includes(text), text)
+  const settled = () => page.waitForSelector('#app[aria-busy="false"]')
+  /** WordPress, in its frame. */
+  const site = () => page.frameLocator('#frame')
+  const press = (name) => page.getByRole('button', { name, exact: true }).click()
+  /** The frame shows a page of the site whose address matches, whole. */
+  const at = (pattern) => page.waitForFunction((source) => new RegExp(source).test(document.getElementById('address').value) && document.getElementById('loading').hidden, pattern.source)
+  const points = () => page.locator('#points > li .what').allTextContents()
+
   return {
     page,
     status,
     settled,
-    /** The page has started: the guestbook's answer is shown. */
+    site,
+    press,
+    at,
+    points,
+    /** WordPress's first page is there. */
     async ready() {
-      await page.waitForSelector('#entries [data-count]')
+      await page.waitForSelector('#curtain[hidden]', { state: 'attached' })
       await settled()
     },
-    async sign(name, message) {
-      await page.getByLabel('Your name').fill(name)
-      await page.getByLabel('Your message').fill(message)
-      await page.getByRole('button', { name: 'Sign', exact: true }).click()
-      await status('Signed')
+    async go(path) {
+      await page.getByLabel('Address in the site').fill(path)
+      await page.keyboard.press('Enter')
+      await at(new RegExp(`^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`))
     },
+    /** In the block editor, as a person does. */
+    async writePost(title, text) {
+      await press('New post')
+      const editor = site().frameLocator('iframe[name="editor-canvas"]')
+      await editor.getByRole('textbox', { name: 'Add title' }).fill(title)
+      await editor.getByRole('button', { name: 'Add default block' }).click()
+      await page.keyboard.type(text)
+      await site().getByRole('button', { name: 'Publish', exact: true }).click()
+      await site().getByRole('region', { name: 'Editor publish' }).getByRole('button', { name: 'Publish', exact: true }).click()
+      await site().getByText('is now live').waitFor()
+      await page.waitForFunction((title) => document.getElementById('points').textContent.includes(`Published “${title}”`), title)
+    },
+    /** Titles on the front page. */
+    async frontPage() {
+      await press('Site')
+      await at(/^\/$/)
+      return titles()
+    },
+    titles,
     async takeSnapshot(label) {
-      await page.getByLabel('Label of the snapshot').fill(label)
-      await page.getByRole('button', { name: 'Take snapshot' }).click()
+      await page.getByLabel('Name of the snapshot').fill(label)
+      await press('Take snapshot')
       await status('taken')
     },
-    press: (name) => page.getByRole('button', { name, exact: true }).click(),
-    count: async () => Number(await page.locator('.count').getAttribute('data-count')),
-    /** [message, name] of each entry that is shown. */
-    entries: () => page.locator('.entry').evaluateAll((list) =>
-      list.map((entry) => [entry.querySelector('.message').textContent, entry.querySelector('.name').textContent])),
-    statusText: () => page.locator('#status').textContent(),
+    async restore(text) {
+      await page.getByRole('tab', { name: 'Timeline' }).click()
+      await page.getByRole('button', { name: `Restore “${text}”` }).first().click()
+      await status(`Restored “${text}” in`)
+      await page.waitForFunction(() => document.getElementById('loading').hidden)
+    },
+    tab: (name) => page.getByRole('tab', { name }).click(),
     problem: async () => {
       await page.waitForSelector('#problem:not(:empty)')
       return page.locator('#problem').innerText()
     },
-    async screenshot(name, { colorScheme = 'light' } = {}) {
+    async screenshot(name, { colorScheme = 'light', whole = false } = {}) {
       await page.emulateMedia({ colorScheme })
-      // A window as tall as the page: in a shorter one the dock would lie in the middle of the picture.
-      const { width, height } = page.viewportSize()
-      const whole = await page.evaluate(() => document.documentElement.scrollHeight)
-      await page.setViewportSize({ width, height: Math.max(height, whole) })
-      await page.screenshot({ path: path.join(out, `${name}.png`) })
-      await page.setViewportSize({ width, height })
+      await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: whole })
     },
+  }
+
+  function titles() {
+    return site().locator('main h2 a').allTextContents()
   }
 }
