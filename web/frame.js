@@ -22,7 +22,12 @@ export class Frame {
   /** @param {string} path within the site */
   go(path) {
     this.#loading(true)
-    this.#frame.contentWindow.location.assign(this.#base + (path.startsWith('/') ? path : `/${path}`))
+    const url = this.#base + (path.startsWith('/') ? path : `/${path}`)
+    try {
+      this.#frame.contentWindow.location.assign(url)
+    } catch {
+      this.#frame.src = url // the browser's own page, after an error, is closed to us
+    }
   }
 
   /** A new frame at the same address: the old one may hold unsaved changes of a state that is gone, and would ask. */

@@ -11,7 +11,7 @@ export const out = path.join(import.meta.dirname, 'out')
 const built = Promise.all([buildPage(), buildWordPress(), mkdir(out, { recursive: true })])
 
 /** Requests that a page makes of WordPress take a while on a busy machine. */
-const PATIENCE = 90_000
+const PATIENCE = 60_000
 
 /** @param {import('node:test').TestContext} t */
 export async function openDemo(t) {
@@ -61,6 +61,9 @@ function guest(page) {
   const at = (pattern) => page.waitForFunction((source) => new RegExp(source).test(document.getElementById('address').value) && document.getElementById('loading').hidden, pattern.source)
   const points = () => page.locator('#points > li .what').allTextContents()
 
+  /** Waits for a point of the timeline. */
+  const point = (text) => page.waitForFunction((text) => [...document.querySelectorAll('#points .what')].some((what) => what.textContent === text), text)
+
   return {
     page,
     status,
@@ -69,6 +72,7 @@ function guest(page) {
     press,
     at,
     points,
+    point,
     /** WordPress's first page is there. */
     async ready() {
       await page.waitForSelector('#curtain[hidden]', { state: 'attached' })
@@ -89,7 +93,7 @@ function guest(page) {
       await site().getByRole('button', { name: 'Publish', exact: true }).click()
       await site().getByRole('region', { name: 'Editor publish' }).getByRole('button', { name: 'Publish', exact: true }).click()
       await site().getByText('is now live').waitFor()
-      await page.waitForFunction((title) => document.getElementById('points').textContent.includes(`Published “${title}”`), title)
+      await point(`Published “${title}”`)
     },
     /** Titles on the front page. */
     async frontPage() {

@@ -26,12 +26,6 @@ add_action('transition_post_status', static function (string $new, string $old, 
         return;
     }
     $name = holdfast_named($post);
-    if ($post->post_type === 'attachment') {
-        if ($old === 'new') {
-            holdfast_changed('Uploaded ' . $name);
-        }
-        return;
-    }
     if (in_array($post->post_type, ['wp_template', 'wp_template_part', 'wp_global_styles', 'wp_navigation'], true)) {
         if ($old !== 'new' || $post->post_type !== 'wp_global_styles') { // an empty one is made when somebody looks
             holdfast_changed('Design changed');
@@ -53,6 +47,7 @@ add_action('transition_post_status', static function (string $new, string $old, 
         holdfast_changed('Draft saved: ' . $name);
     }
 }, 10, 3);
+add_action('add_attachment', static fn (int $id) => holdfast_changed('Uploaded ' . holdfast_named(get_post($id))));
 add_action('before_delete_post', static function (int $id, WP_Post $post): void {
     if (!in_array($post->post_type, ['revision', 'customize_changeset', 'nav_menu_item'], true) && $post->post_status !== 'auto-draft') {
         holdfast_changed('Deleted ' . holdfast_named($post));
