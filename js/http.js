@@ -36,7 +36,10 @@ export async function failureOf(response, key) {
   let text = ''
   try {
     text = new TextDecoder().decode(await read(response, MAX_TEXT))
-  } catch {}
+  } catch (err) {
+    // Without its text, a 404 could mean anything.
+    if (err !== tooLong) return unreachable(err, key, response.url)
+  }
   let code = codeOfStatus(response.status)
   let said = ''
   let hint

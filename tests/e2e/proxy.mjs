@@ -27,7 +27,7 @@ import http from 'node:http'
 export const FAULTS = ['drop', 'cut-request', 'drop-answer', 'cut-answer', 'duplicate', 'delay', '503', '429', '500-after']
 
 /**
- * `proxy.fault` is asked about each request but preflights, with the number of those before it since the last `take`.
+ * `proxy.fault` is asked about each request, with the number of those before it since the last `take`; preflights are not counted, theirs is -1.
  *
  * @param {string} target
  * @param {{ allowOrigin?: string, keepTexts?: boolean }} [options] keepTexts: record all bytes
@@ -68,8 +68,9 @@ export async function recordingProxy(target, { allowOrigin, keepTexts = false } 
     /** @type {Exchange} */
     const exchange = { method: request.method, path: request.url, sent: 0, received: 0, status: 0 }
     log.push(exchange)
+    response.shouldKeepAlive = proxy.keepAlive
     /** @type {Fault | undefined} */
-    const fault = request.method === 'OPTIONS' ? undefined : proxy.fault?.(exchange, count++) ?? undefined
+    const fault = proxy.fault?.(exchange, request.method === 'OPTIONS' ? -1 : count++) ?? undefined
     if (fault) exchange.fault = fault.kind
     try {
       const chunks = []
@@ -112,6 +113,8 @@ export async function recordingProxy(target, { allowOrigin, keepTexts = false } 
 
   const proxy = {
     origin: `http://127.0.0.1:${server.address().port}`,
+    /** False: each request comes over a line of its own. */
+    keepAlive: true,
     /** @type {((exchange: Exchange, index: number) => Fault | null | undefined) | null} */
     fault: null,
     get log() {

@@ -6,6 +6,7 @@ import { holdfastMount } from 'holdfast/php'
 import { PHP, loadPHPRuntime } from '@php-wasm/universal'
 import { getPHPLoaderModule } from '@php-wasm/web-8-3'
 import { check, writeUntilKilled } from '../../scenario/steps.mjs'
+import { folders, startTransfer } from '../../scenario/transfer.mjs'
 import { tree } from '../../scenario/tree.mjs'
 
 /** PHP with the volume mounted at /site. */
@@ -57,5 +58,5 @@ async function failure(action) {
   }
 }
 
-Object.assign(globalThis, { holdfast, startPHP, runPHP, sql, tell, failure, tree, check, writeUntilKilled })
+Object.assign(globalThis, { holdfast, startPHP, runPHP, sql, tell, failure, tree, check, writeUntilKilled, folders, startTransfer })
 globalThis.ready = Promise.resolve(true)
