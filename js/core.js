@@ -55,6 +55,8 @@ export class Core {
   dead = null
   /** @type {Set<Watcher>} */
   watchers = new Set()
+  /** What SQLite's connections have locked (sqlite-locks.js). @type {import('./sqlite-locks.js').Locks | undefined} */
+  locks
   /** The device number that guests see. */
   dev = 1
   /** What a guest's fsync does: 0, or a negative errno. @type {() => number} */

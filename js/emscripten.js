@@ -124,7 +124,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       node.mode = (node.mode & abi.S_IFMT) | c.mode
       core.modeChanged(node.ino, node.mode, nodes)
     }
-    if (final) check(sync())
+    if (final) check(core.x.ended(sync()))
   }
 
   const common = {

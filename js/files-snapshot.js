@@ -137,7 +137,7 @@ export class SnapshotFiles {
   /** @param {string} path @param {number} _mode @returns {never} */ mkdir(path, _mode) {
     throw errnoError(this.#exists(path) ? E.EEXIST : E.EROFS, 'mkdir', path)
   }
-  /** @param {string} path @returns {never} */ unlink(path) {
+  /** @param {string} path @returns {any} */ unlink(path) {
     this.stat(path, false, 'unlink')
     throw errnoError(E.EROFS, 'unlink', path)
   }

@@ -119,6 +119,20 @@ export class Files {
   }
 
   /**
+   * The inode of a path, 0 when only its last name does not exist, or a negative errno. The attributes are left in the scratch area.
+   *
+   * @param {string} path
+   * @param {boolean} follow
+   * @returns {number}
+   */
+  find(path, follow) {
+    const n = this.#core.put(0, path)
+    const ino = n < 0 ? n : this.#core.x.resolve(ROOT, n, follow ? 1 : 0, 0)
+    if (this.#core.u8.length === 0) this.#core.refresh()
+    return ino
+  }
+
+  /**
    * @param {string} path
    * @param {boolean} follow
    * @param {string} syscall
@@ -225,13 +239,13 @@ export class Files {
     this.#check(this.#core.x.mknod(at.dir, at.n, abi.S_IFDIR | (mode & 0o7777), 0), 'mkdir', path)
   }
 
-  /** @param {string} path */
+  /** @param {string} path @returns {number} 1 when it ended a transaction (ABI.md), else 0 */
   unlink(path) {
     const at = this.#nameOf(path, 'unlink')
     if (at.ino === 0) this.fail(-E.ENOENT, 'unlink', path)
     if (at.type === abi.S_IFDIR) this.fail(-E.EISDIR, 'unlink', path)
     if (at.slash) this.fail(-E.ENOTDIR, 'unlink', path)
-    this.#remove(this.#core.x.unlink, at, 'unlink', path)
+    return this.#remove(this.#core.x.unlink, at, 'unlink', path)
   }
 
   /** @param {string} path */
@@ -250,8 +264,9 @@ export class Files {
    */
   #remove(op, { dir, n }, syscall, path) {
     const name = this.#core.text(0, n)
-    this.#check(op(dir, n), syscall, path)
+    const rc = this.#check(op(dir, n), syscall, path)
     this.#core.forget(dir, name)
+    return rc
   }
 
   /**

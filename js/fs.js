@@ -306,7 +306,7 @@ export function createFs(files, dev) {
     rmSync(path, { recursive = false, force = false } = {}) {
       const p = toPath(path)
       try {
-        if ((files.stat(p, false, 'rm').mode & S_IFMT) !== S_IFDIR) return files.unlink(p)
+        if ((files.stat(p, false, 'rm').mode & S_IFMT) !== S_IFDIR) return void files.unlink(p)
       } catch (/** @type {any} */ err) {
         if (force && err.code === 'ENOENT') return
         throw err
@@ -326,7 +326,7 @@ export function createFs(files, dev) {
     // Names
 
     /** @param {PathLike} path */
-    unlinkSync: (path) => files.unlink(toPath(path)),
+    unlinkSync: (path) => void files.unlink(toPath(path)),
 
     /** @param {PathLike} from @param {PathLike} to */
     renameSync: (from, to) => files.rename(toPath(from, 'oldPath'), toPath(to, 'newPath')),

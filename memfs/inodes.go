@@ -395,6 +395,9 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 		if old.Ino == e.Ino {
 			return nil // two names of one file: rename does nothing (POSIX)
 		}
+		if old.Type == S_IFDIR && f.notBelow(dir, old.Ino) == EINVAL {
+			return ENOTEMPTY // it holds what is to replace it: Linux says so before it looks at types
+		}
 		if err := f.replaceable(e, old); err != nil {
 			return err
 		}

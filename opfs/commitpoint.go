@@ -14,8 +14,21 @@ const journalSuffix = "-journal"
 
 // EndsTransaction reports whether removing a file of that name, or truncating it to nothing, ends a transaction of SQLite, so that the
 // change must be durable before the guest goes on. In journal mode DELETE a transaction is final when its rollback
-// journal is gone (https://www.sqlite.org/atomiccommit.html, section 3.11); SQLite syncs before that and, as a rule, not after.
-func EndsTransaction(name string) bool { return strings.HasSuffix(name, journalSuffix) }
+// journal is gone (https://www.sqlite.org/atomiccommit.html, section 3.11), one over several databases when its super-journal is
+// (section 5.5; SQLite takes no notice of errors after that); SQLite syncs before that and, as a rule, not after.
+func EndsTransaction(name string) bool {
+	return strings.HasSuffix(name, journalSuffix) || isSuperJournal(name)
+}
+
+// isSuperJournal knows the name that SQLite gives to the journal of a transaction over several databases: the first one's, and
+// "-mjXXXXXX9XX" with hexadecimal digits (vdbe.c, vdbeCommit).
+func isSuperJournal(name string) bool {
+	at := len(name) - len("-mjXXXXXX9XX")
+	if at < 0 || name[at:at+3] != "-mj" || name[len(name)-3] != '9' {
+		return false
+	}
+	return strings.Trim(name[at+3:], "0123456789ABCDEF") == ""
+}
 
 // Sync is what a guest's fsync calls. It commits, unless all that changed since the last commit is one SQLite database
 // inside a transaction with a rollback journal: then the end of the transaction will commit all of it at once.

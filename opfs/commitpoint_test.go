@@ -64,5 +64,7 @@ func TestWhichSyncsMayWait(t *testing.T) {
 		})
 	}
 	require.True(t, EndsTransaction("a.db-journal"))
+	require.True(t, EndsTransaction("a.db-mj1234AB9CD"))
 	require.False(t, EndsTransaction("a.db-wal"))
+	require.False(t, EndsTransaction("a.db-mj1234ab9cd.txt"))
 }

@@ -15,6 +15,7 @@ export const folders = {
   '/pages/': path.join(import.meta.dirname, 'pages'),
   '/bundle/': outdir,
   '/holdfast/': path.join(root, 'js'),
+  '/npm/': path.join(import.meta.dirname, 'node_modules'),
 }
 
 /** Builds pages/<name>.mjs; the page then starts /bundle/<name>.js. */
@@ -27,7 +28,7 @@ export async function bundle(name) {
     splitting: true, // the two builds of PHP (JSPI, asyncify) stay apart
     format: 'esm',
     target: 'es2022',
-    external: ['worker_threads', 'events', 'ws'], // named in branches that run only under Node
+    external: ['worker_threads', 'events', 'ws', '/npm/*'], // the first three are named in branches that run only under Node
     loader: { '.wasm': 'file', '.dat': 'file' },
     plugins: [servedAsShipped, optionalExtensions],
     logLevel: 'error',

@@ -89,13 +89,21 @@ func handleSize(id int32) float64 {
 	return float64(a.Size)
 }
 
+// handle_truncate answers 1 when the change must be durable before the guest goes on, as setattr does.
+//
 //go:wasmexport handle_truncate
 func handleTruncate(id int32, size float64) int32 {
 	h, err := handle(id)
 	if err != nil {
 		return fail(err)
 	}
-	return fail(h.Truncate(int64(size)))
+	if size != 0 {
+		return fail(h.Truncate(int64(size)))
+	}
+	if _, err := h.Attr(); err != nil { // of a stale handle the number may be another file's
+		return fail(err)
+	}
+	return emptied(h.Ino(), func() error { return h.Truncate(0) })
 }
 
 // handle_read leaves views of the file's bytes in the scratch area, which JavaScript copies from before its next call,

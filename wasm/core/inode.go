@@ -62,23 +62,21 @@ func getattr(ino float64) int32 {
 	return 0
 }
 
-// setattr changes what the mask (memfs.AttrMask) names. It answers 1 when the change must be durable before the guest goes on.
+// setattr changes what the mask (memfs.AttrMask) names. It answers 1 when the change must be durable before the guest goes on: then
+// JavaScript commits, and calls ended.
 //
 //go:wasmexport setattr
 func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime float64) int32 {
-	err := inodes.SetAttr(memfs.Ino(ino), memfs.AttrMask(mask), memfs.Attr{
-		Mode: uint32(mode), UID: uint32(uid), GID: uint32(gid), Size: int64(size),
-		Atime: nanos(atime), Mtime: nanos(mtime), Ctime: nanos(ctime),
-	})
-	if err != nil {
-		return fail(err)
+	change := func() error {
+		return inodes.SetAttr(memfs.Ino(ino), memfs.AttrMask(mask), memfs.Attr{
+			Mode: uint32(mode), UID: uint32(uid), GID: uint32(gid), Size: int64(size),
+			Atime: nanos(atime), Mtime: nanos(mtime), Ctime: nanos(ctime),
+		})
 	}
-	if memfs.AttrMask(mask)&memfs.SetSize != 0 && size == 0 {
-		if p, err := inodes.PlaceOf(memfs.Ino(ino)); err == nil && opfs.EndsTransaction(p.Name) {
-			return 1
-		}
+	if memfs.AttrMask(mask)&memfs.SetSize == 0 || size != 0 {
+		return fail(change())
 	}
-	return 0
+	return emptied(memfs.Ino(ino), change)
 }
 
 //go:wasmexport mknod
@@ -114,12 +112,26 @@ func link(ino, dir float64, n int32) int32 {
 //go:wasmexport unlink
 func unlink(dir float64, n int32) int32 {
 	at := memfs.Place{Dir: memfs.Ino(dir), Name: text(0, n)}
+	return ending(at, func() error { return inodes.Unlink(at.Dir, at.Name) })
+}
+
+// emptied does a truncation to nothing, and answers as unlink does.
+func emptied(ino memfs.Ino, truncate func() error) int32 {
+	at, err := inodes.PlaceOf(ino)
+	if err != nil { // no name, so nothing that a crash would leave
+		return fail(truncate())
+	}
+	return ending(at, truncate)
+}
+
+// ending does what may end a transaction, and answers 1 if it does. Then the file is kept as it was until ended is called.
+func ending(at memfs.Place, op func() error) int32 {
 	if !opfs.EndsTransaction(at.Name) {
-		return fail(inodes.Unlink(at.Dir, at.Name))
+		return fail(op())
 	}
 	j := journalAt(at)
 	k, _ := inodes.Keep(at) // what is no file cannot be put back, and need not
-	if err := inodes.Unlink(at.Dir, at.Name); err != nil {
+	if err := op(); err != nil {
 		if k != nil {
 			k.Drop()
 		}
@@ -152,8 +164,8 @@ func journalAt(at memfs.Place) journal {
 	return journal{at, ino, a.Btime}
 }
 
-// kept is the journal keptAt as it was before it was removed, until the commit of that has succeeded or failed. undone is one that was
-// put back and not touched by a failed sync since, and rollback says that kept was it.
+// kept is the journal keptAt as it was before it was removed or emptied, until the commit of that has succeeded or failed. undone is one
+// that was put back and not touched by a failed sync since, and rollback says that kept was it.
 var (
 	kept     *memfs.Kept
 	keptAt   memfs.Place
@@ -161,7 +173,7 @@ var (
 	undone   journal
 )
 
-// ended is told how the commit went that unlink asked for, and answers what the guest is to hear. After a failure the journal is put
+// ended is told how the commit went that unlink, setattr or handle_truncate asked for, and answers what the guest is to hear. After a failure the journal is put
 // back, so that SQLite, which hears of it, can roll back. When the end of that rollback cannot be committed either, nothing is lost: it
 // returns to the state that is durable. So a database can be read while the disk is full.
 //

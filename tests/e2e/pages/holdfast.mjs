@@ -3,8 +3,11 @@
 
 import * as holdfast from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
+import { installVfs, waSqliteVfs } from 'holdfast/sqlite'
 import { PHP, loadPHPRuntime } from '@php-wasm/universal'
 import { getPHPLoaderModule } from '@php-wasm/web-8-3'
+import { connectSqliteWasm, connectWaSqlite } from '../../../js/test/sqlite-connections.mjs'
+import { checkRows, insertUntilKilled } from '../../scenario/sqlite.mjs'
 import { check, writeUntilKilled } from '../../scenario/steps.mjs'
 import { folders, startTransfer } from '../../scenario/transfer.mjs'
 import { tree } from '../../scenario/tree.mjs'
@@ -41,6 +44,26 @@ async function sql(php, statements, { file = '/site/app.db' } = {}) {
     echo json_encode($out);`))
 }
 
+// These are served as their packages ship them: they look for their binaries beside themselves.
+
+const startSQLite = {
+  async 'sqlite-wasm'(volume) {
+    const { default: init } = await import('/npm/@sqlite.org/sqlite-wasm/dist/index.mjs')
+    const sqlite3 = await init()
+    const { name } = installVfs(sqlite3, volume)
+    return { sqlite3, open: (path) => connectSqliteWasm(sqlite3, name, path) }
+  },
+  async 'wa-sqlite'(volume) {
+    const { default: factory } = await import('/npm/@journeyapps/wa-sqlite/dist/wa-sqlite.mjs')
+    const { Factory } = await import('/npm/@journeyapps/wa-sqlite/src/sqlite-api.js')
+    const module = await factory()
+    const sqlite3 = Factory(module)
+    const vfs = waSqliteVfs(module, volume)
+    sqlite3.vfs_register(vfs, false)
+    return { sqlite3, open: (path) => connectWaSqlite(sqlite3, module, vfs.name, path) }
+  },
+}
+
 /** Tells the test something and waits for its answer. */
 async function tell(path, body) {
   const response = await fetch(path, { method: 'POST', body: JSON.stringify(body) })
@@ -58,5 +81,7 @@ async function failure(action) {
   }
 }
 
-Object.assign(globalThis, { holdfast, startPHP, runPHP, sql, tell, failure, tree, check, writeUntilKilled, folders, startTransfer })
+Object.assign(globalThis, {
+  holdfast, startPHP, runPHP, startSQLite, insertUntilKilled, checkRows, sql, tell, failure, tree, check, writeUntilKilled, folders, startTransfer,
+})
 globalThis.ready = Promise.resolve(true)
