@@ -49,7 +49,7 @@ import { CORE } from './internal.js'
  * @property {number} memory bytes of the WebAssembly memory that holds its files while it is open; it never shrinks
  *
  * @typedef {object} Progress
- * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'done'} phase
+ * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'export' | 'done'} phase
  * @property {number} bytesDone
  * @property {number} bytesTotal 0 while it is not known
  * @property {number} objectsDone

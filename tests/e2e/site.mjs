@@ -5,11 +5,14 @@ import { bundle, folders } from './bundle.mjs'
 import { freshProfile, launch, openWorker } from './chromium.mjs'
 import { serve } from './serve.mjs'
 
-let bundled
+const bundled = {}
 
-/** @param {import('node:test').TestContext} t */
-export async function startSite(t) {
-  await (bundled ??= bundle('holdfast'))
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {string} [name] of the worker, in pages/
+ */
+export async function startSite(t, name = 'holdfast') {
+  await (bundled[name] ??= bundle(name))
   const web = await serve(folders)
   t.after(() => web.close())
 
@@ -27,12 +30,12 @@ export async function startSite(t) {
           const browser = await launch(profile.folder)
           t.after(() => browser.sigkill())
           let leaving = false
-          const { page, worker } = await openWorker(browser.context, `${web.origin}/pages/worker.html?worker=holdfast`,
+          const { page, worker } = await openWorker(browser.context, `${web.origin}/pages/worker.html?worker=${name}`,
             (text) => { if (!leaving) t.diagnostic(text) })
           return {
             page,
             worker,
-            /** Runs a function in the worker; see pages/holdfast.mjs for what is there. */
+            /** Runs a function in the worker; see pages/ for what is there. */
             evaluate: (fn, argument) => worker.evaluate(fn, argument),
             /** Like evaluate, for work that is expected to be cut off. */
             begin(fn, argument) {
