@@ -108,13 +108,13 @@ export class Core {
   /**
    * Calls a function that the Go program has registered (remote.go) and waits for what it settles with.
    *
-   * @param {'publish' | 'pull' | 'verify' | 'salvage'} name
-   * @param {object | null} store an object store, for publish and pull
+   * @param {string} name
+   * @param {object | null} store an object store, for what works on one
    * @param {object} options
-   * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void }} io
+   * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void, key?: Uint8Array | null }} io
    * @returns {Promise<any>}
    */
-  call(name, store, options, { signal, onProgress }) {
+  call(name, store, options, { signal, onProgress, key = null }) {
     return new Promise((resolve, reject) => {
       if (this.dead) throw this.dead
       throwIfAborted(signal)
@@ -142,7 +142,7 @@ export class Core {
       const progress = (/** @type {string} */ json) => queueMicrotask(() => onProgress?.(JSON.parse(json)))
       this.#pending.add(fail)
       signal?.addEventListener('abort', abort, { once: true })
-      id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle)
+      id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle, key)
     })
   }
 

@@ -6,6 +6,7 @@ import { Files } from './files.js'
 import { SnapshotFiles } from './files-snapshot.js'
 import { createFs } from './fs.js'
 import { CORE } from './internal.js'
+import { checkKey } from './remote.js'
 
 /**
  * A point that can be restored.
@@ -37,8 +38,21 @@ import { CORE } from './internal.js'
  * @property {string} [parentId]
  * @property {string} [label]
  * @property {number} createdAt milliseconds since 1970
+ * @property {number} size bytes of the packs that it needs: what a pull of everything fetches
+ * @property {boolean} encrypted
  *
- * @typedef {Published & { unchanged: boolean, objectsSent: number, packsSent: number, packsReused: number, bytesSent: number, contentNew: number }} PublishResult
+ * @typedef {Published & PublishDetails} PublishResult
+ *
+ * @typedef {object} PublishDetails
+ * @property {string} name that it was published under: another than asked for when there was a conflict and `onConflict` is 'branch'
+ * @property {boolean} unchanged what is there was the same already, and nothing was sent
+ * @property {number} objectsSent
+ * @property {number} packsSent
+ * @property {number} packsReused found in the store, from a publish that was interrupted
+ * @property {number} packsReplaced packs that became part of new ones
+ * @property {number} bytesSent
+ * @property {number} contentNew bytes of content that the store did not have
+ * @property {number} contentAgain bytes of content that were sent again, out of packs that were replaced
  *
  * What there is room for. What the storage does not tell is missing.
  *
@@ -49,11 +63,17 @@ import { CORE } from './internal.js'
  * @property {number} memory bytes of the WebAssembly memory that holds its files while it is open; it never shrinks
  *
  * @typedef {object} Progress
- * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'export' | 'done'} phase
+ * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'export' | 'delete' | 'done'} phase
  * @property {number} bytesDone
  * @property {number} bytesTotal 0 while it is not known
  * @property {number} objectsDone
  * @property {number} objectsTotal
+ *
+ * @typedef {object} TransferOptions
+ * @property {string} [name] another published name than the volume's own
+ * @property {Uint8Array} [encryptionKey] 32 bytes that what is published is encrypted with (AES-256-GCM). It is lost without them
+ * @property {AbortSignal} [signal] stops within one request
+ * @property {(p: Progress) => void} [onProgress] no number ever gets smaller
  *
  * Where volumes are published: what `s3()` returns, or an object of your own. Rejections carry a `code`: ErrNotFound,
  * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted. `date` (of rejections too) and `modified` are the service's
@@ -284,30 +304,36 @@ export class Volume {
 
   /**
    * Publishes the present state: sends what the store does not have, and then moves the volume's head there. If somebody
-   * else moved it since the last publish or pull, nothing is changed and the call rejects with ErrConflict, whose `details` hold both
-   * snapshots. Changes made meanwhile are not part of what is published.
+   * else moved it since the last publish or pull, nothing is changed and the call rejects with ErrConflict, whose `details` hold the id of the
+   * `base` that this volume was made from, `ours` (null when nothing was sent), and `theirs`. With `onConflict: 'branch'` it publishes
+   * under a new name instead, which the result tells. Changes made meanwhile are not part of what is published.
    *
    * @param {ObjectStore} remote
-   * @param {{ label?: string, overwrite?: boolean, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
-   *   overwrite: replace a head that is not ours; name: publish under another name than the volume's
+   * @param {TransferOptions & { label?: string, overwrite?: boolean, onConflict?: 'fail' | 'branch' }} [options]
+   *   overwrite: replace a head that is not ours, or is encrypted with another key
    * @returns {Promise<PublishResult>}
    */
-  publish(remote, { label = '', overwrite = false, name = this.name, signal, onProgress } = {}) {
-    return this.#run((abort) => this[CORE].call('publish', remote, { volume: name, label, overwrite }, { signal: abort, onProgress }), signal)
+  async publish(remote, { label = '', overwrite = false, onConflict = 'fail', name = this.name, encryptionKey, signal, onProgress } = {}) {
+    if (onConflict !== 'fail' && onConflict !== 'branch') throw new TypeError(`onConflict must be 'fail' or 'branch', not ${JSON.stringify(onConflict)}`)
+    const key = checkKey(encryptionKey)
+    const options = { volume: name, label, overwrite, onConflict }
+    return this.#run((abort) => this[CORE].call('publish', remote, options, { signal: abort, onProgress, key }), signal)
   }
 
   /**
    * Fetches what was published, verifies every byte, and then makes the files those of the published snapshot, as restore does:
-   * all at once, in memory until the next commit. When it fails, nothing has changed.
+   * all at once, in memory until the next commit. When it fails, nothing has changed, and what arrived is not fetched again by the next pull
+   * from the same remote.
    *
    * @param {ObjectStore} remote
-   * @param {{ snapshot?: Published | string, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @param {TransferOptions & { snapshot?: Published | string }} [options] snapshot: another one than the current, of those that `listSnapshots` tells
    * @returns {Promise<Published>}
    */
-  pull(remote, { snapshot, name = this.name, signal, onProgress } = {}) {
+  async pull(remote, { snapshot, name = this.name, encryptionKey, signal, onProgress } = {}) {
     const options = { volume: name, snapshot: snapshot === undefined ? '' : idOf(snapshot) }
+    const key = checkKey(encryptionKey)
     return this.#run(async (abort) => {
-      const { op, info } = await this[CORE].call('pull', remote, options, { signal: abort, onProgress })
+      const { op, info } = await this[CORE].call('pull', remote, options, { signal: abort, onProgress, key })
       this.#result(this[CORE].x.pull_apply(op))
       this[CORE].epochChanged()
       return info

@@ -101,24 +101,39 @@ func (r *Remote) publish(ctx context.Context, src Source, o PublishOptions) (Res
 	}
 	rep := &reporter{fn: o.Progress}
 	rep.phase(PhaseRead)
-	began := time.Now()
-	head, err := r.base(ctx, o)
 	var res Result
-	if err == nil {
-		t := target{volume: o.Volume, head: head, parent: head.id, began: began}
-		if head.snap != nil && r.coder.fits(head.snap.seal) == nil {
-			t.packs, t.live = head.snap.packs, head.snap.live
+	var err error
+	for range 3 {
+		var conflict *ConflictError
+		res, err = r.publishOn(ctx, src, o, rep)
+		if !errors.As(err, &conflict) {
+			break
 		}
-		res, err = r.publishTo(ctx, src, o, t, rep)
-	}
-	var c *ConflictError
-	if errors.As(err, &c) && o.OnConflict == Branch {
-		res, err = r.branch(ctx, src, o, rep)
+		// The head that we remembered was old. As it is now it may be one that we may replace.
+		if !o.accepts(r.head(o.Volume)) {
+			if o.OnConflict == Branch {
+				res, err = r.branch(ctx, src, o, rep)
+			}
+			break
+		}
 	}
 	if err == nil {
 		rep.phase(PhaseDone)
 	}
 	return res, err
+}
+
+func (r *Remote) publishOn(ctx context.Context, src Source, o PublishOptions, rep *reporter) (Result, error) {
+	t := target{volume: o.Volume, began: time.Now()}
+	var err error
+	if t.head, err = r.base(ctx, o); err != nil {
+		return Result{}, err
+	}
+	t.parent = t.head.id
+	if s := t.head.snap; s != nil && r.coder.fits(s.seal) == nil {
+		t.packs, t.live = s.packs, s.live
+	}
+	return r.publishTo(ctx, src, o, t, rep)
 }
 
 // branch publishes beside a head that somebody else moved. What it builds on are the packs of the head as it is now: those of the base,

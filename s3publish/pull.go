@@ -99,8 +99,8 @@ func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bo
 			rep.done(int64(e.raw), 1)
 			continue
 		}
-		ok := g.run(func(ctx context.Context) error {
-			t, err := r.fetchPack(ctx, e, emit)
+		ok := g.run(func(one context.Context) error {
+			t, err := r.fetchPack(one, ctx, e, emit)
 			if err != nil {
 				return err
 			}
@@ -118,9 +118,10 @@ func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bo
 	return g.wait("pull", "")
 }
 
-func (r *Remote) fetchPack(ctx context.Context, e packEntry, emit func(memfs.Hash, []byte) error) (*packTail, error) {
+// fetchPack gets a pack within the context one. What has arrived is used even if another pack failed meanwhile: hence the second context.
+func (r *Remote) fetchPack(one, ctx context.Context, e packEntry, emit func(memfs.Hash, []byte) error) (*packTail, error) {
 	key := packKey(e.id)
-	o, err := r.store.Get(ctx, key, 0, int64(e.size))
+	o, err := r.store.Get(one, key, 0, int64(e.size))
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
 		err = &Error{Op: "get", Key: key, Err: corrupt("a snapshot names this pack, but: %v", err)}
 	}

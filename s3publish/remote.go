@@ -26,7 +26,7 @@ type RemoteOptions struct {
 // the volume is open: it spares a publish all reading. Its methods may be called from several goroutines;
 // publishes and pulls wait for each other.
 type Remote struct {
-	store ObjectStore
+	store retrying
 	coder coder
 	width int
 

@@ -26,12 +26,13 @@ type VerifyReport struct {
 	Heads, Snapshots, Packs int
 	Bytes                   int64
 	Unneeded                int      // packs that no snapshot names; Prune deletes them
+	Locked                  int      // packs and snapshots that are encrypted with another key: of these only the outer hashes were checked
 	Damages                 []Damage // sorted by key; empty when all is well
 }
 
 // Verify reads every head, snapshot and pack of a store, whoever published them, and checks every hash, every structure, and that
 // each snapshot finds all its blobs. It goes on after damage and reports all of it; its error is that it could not go on.
-// It needs about 100 bytes of memory for each blob in the store. An object that a prune deletes meanwhile is not damage.
+// What is encrypted with another key than ours is not damage. It needs about 100 bytes of memory for each blob in the store. An object that a prune deletes meanwhile is not damage.
 func (r *Remote) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
 	rep := &reporter{fn: o.Progress}
 	rep.phase(PhaseRead)
@@ -55,6 +56,7 @@ type checkedPack struct {
 	entry  packEntry
 	gone   bool // deleted since it was listed
 	broken bool
+	locked bool
 	needed bool
 }
 
@@ -108,6 +110,9 @@ func (r *Remote) verify(ctx context.Context, rep *reporter) (VerifyReport, error
 		return report, err
 	}
 	for id, s := range c.snapshots {
+		if s.locked != nil {
+			report.Locked++
+		}
 		if ctx.Err() != nil {
 			return report, aborted(ctx, "verify", snapshotKey(id))
 		}
@@ -121,6 +126,9 @@ func (r *Remote) verify(ctx context.Context, rep *reporter) (VerifyReport, error
 		}
 		if !p.needed && !p.gone {
 			report.Unneeded++
+		}
+		if p.locked {
+			report.Locked++
 		}
 	}
 	slices.SortFunc(report.Damages, func(a, b Damage) int { return strings.Compare(a.Key, b.Key) })
@@ -159,6 +167,13 @@ func (v *verifier) pack(ctx context.Context, id ID, size int64, p *checkedPack) 
 	if err == nil {
 		_, err = v.r.coder.openPack(ctx, o.Data, e, func(h memfs.Hash, b []byte) error { return v.blob(p, h, b) })
 	}
+	if errors.Is(err, ErrKey) {
+		p.locked = true
+		sum, e := sumOne(ctx, v.r.coder.hasher, o.Data)
+		if err = e; err == nil && sum != id {
+			err = corrupt("its hash is not its name")
+		}
+	}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrVersion) {
 		p.broken = true
 		v.damage(key, err)
@@ -188,6 +203,7 @@ func (v *verifier) blob(p *checkedPack, h memfs.Hash, b []byte) error {
 func (v *verifier) snapshot(s *cataloged) error {
 	listed := map[*checkedPack]bool{}
 	var missing error
+	locked := s.locked != nil
 	for _, e := range s.packs {
 		p := v.packs[e.id]
 		switch {
@@ -195,13 +211,15 @@ func (v *verifier) snapshot(s *cataloged) error {
 			return corrupt("pack %s is missing", e.id)
 		case p.broken:
 			missing = corrupt("pack %s is damaged", e.id)
+		case p.locked:
+			locked = true
 		case p.entry != e:
 			return corrupt("pack %s is not as the snapshot says", e.id)
 		}
 		p.needed = true
 		listed[p] = true
 	}
-	if missing != nil {
+	if missing != nil || locked {
 		return missing
 	}
 	seen := map[memfs.Hash]bool{s.root: true}

@@ -17,7 +17,8 @@ import (
 )
 
 // Publishing waits for the network, so it cannot be an export. These functions, put on the global object that
-// the loader gives this program, start a goroutine, answer its number, and call back
+// the loader gives this program, start a goroutine, answer its number, and call back. Their arguments are an object store, options as
+// JSON, progress, settle, and the key of what is encrypted (a Uint8Array of 32 bytes, or null).
 //
 //	settle(error, result string, cause any)  once: JSON, one of the two empty; cause is a JavaScript exception behind the error
 //	progress(p string)                       any number of times before; null to be told nothing
@@ -25,8 +26,13 @@ import (
 // with callbacks that never throw.
 func registerRemote() {
 	o := js.Global().Get("Object").New()
-	o.Set("publish", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPublish(a[0], a[1].String(), a[2], a[3]) }))
-	o.Set("pull", js.FuncOf(func(_ js.Value, a []js.Value) any { return startPull(a[0], a[1].String(), a[2], a[3]) }))
+	for name, start := range map[string]func(request) int32{
+		"publish": startPublish, "pull": startPull, "list": startList, "check": startCheck, "verifyRemote": startVerifyRemote, "prune": startPrune,
+	} {
+		o.Set(name, js.FuncOf(func(_ js.Value, a []js.Value) any {
+			return start(request{objects: a[0], options: a[1].String(), progress: a[2], settle: a[3], key: keyOf(a[4])})
+		}))
+	}
 	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[2], a[3]) }))
 	o.Set("salvage", js.FuncOf(func(_ js.Value, a []js.Value) any { return startSalvage(a[1].String(), a[2], a[3]) }))
 	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
@@ -53,7 +59,40 @@ type pull struct {
 
 type remote struct {
 	store js.Value
+	key   *s3publish.Key
 	*s3publish.Remote
+}
+
+// request is what JavaScript asks for.
+type request struct {
+	objects          js.Value
+	options          string
+	progress, settle js.Value
+	key              *s3publish.Key
+}
+
+// keyOf copies a key; JavaScript has checked that it is one, or null.
+func keyOf(v js.Value) *s3publish.Key {
+	if v.Type() != js.TypeObject {
+		return nil
+	}
+	var k s3publish.Key
+	js.CopyBytesToGo(k[:], v)
+	return &k
+}
+
+// serve starts fn with the remote, and with the options read into o.
+func (r request) serve(o any, fn func(ctx context.Context, op int32, remote *remote) (any, error)) int32 {
+	return start(r.settle, func(ctx context.Context, op int32) (any, error) {
+		if err := json.Unmarshal([]byte(r.options), o); err != nil {
+			return nil, err
+		}
+		remote, err := remoteOf(r.objects, r.key)
+		if err != nil {
+			return nil, err
+		}
+		return fn(ctx, op, remote)
+	})
 }
 
 // parent is the published snapshot that the files were made from, under a published name: what a publish may replace. It is kept in
@@ -68,9 +107,9 @@ func setParent(name string, id s3publish.ID) {
 	_ = store.SetNote("published:"+name, id[:])
 }
 
-func remoteOf(store js.Value) (*remote, error) {
+func remoteOf(store js.Value, key *s3publish.Key) (*remote, error) {
 	for _, r := range remotes {
-		if r.store.Equal(store) {
+		if r.store.Equal(store) && (r.key == key || r.key != nil && key != nil && *r.key == *key) {
 			return r, nil
 		}
 	}
@@ -80,8 +119,9 @@ func remoteOf(store js.Value) (*remote, error) {
 	}
 	r := &remote{
 		store: store,
+		key:   key,
 		Remote: s3publish.NewRemote(objects, s3publish.RemoteOptions{
-			Hasher: jsstore.NewHasher(), Codec: jsstore.NewCodec(), Cipher: jsstore.NewCipher(), Retry: objects.Retry(),
+			Hasher: jsstore.NewHasher(), Codec: jsstore.NewCodec(), Cipher: jsstore.NewCipher(), Retry: objects.Retry(), Key: key,
 		}),
 	}
 	remotes = append(remotes, r)
@@ -132,70 +172,70 @@ type published struct {
 	ParentID  string  `json:"parentId,omitempty"`
 	Label     string  `json:"label,omitempty"`
 	CreatedAt float64 `json:"createdAt"`
+	Size      int64   `json:"size"`
+	Encrypted bool    `json:"encrypted"`
 }
 
 func publishedOf(i s3publish.Info) published {
-	p := published{ID: i.ID.String(), Label: i.Label, CreatedAt: millis(i.CreatedAt)}
+	p := published{ID: i.ID.String(), Label: i.Label, CreatedAt: millis(i.CreatedAt), Size: i.PackBytes, Encrypted: i.Encrypted}
 	if !i.Parent.IsZero() {
 		p.ParentID = i.Parent.String()
 	}
 	return p
 }
 
-func startPublish(objects js.Value, options string, progress, settle js.Value) int32 {
+func startPublish(q request) int32 {
 	snap := store.FS().Snapshot() // now, not when the goroutine comes to run
-	return start(settle, func(ctx context.Context, _ int32) (any, error) {
+	return start(q.settle, func(ctx context.Context, _ int32) (any, error) {
 		defer snap.Release()
 		var o struct {
-			Volume, Label string
-			Overwrite     bool
+			Volume, Label, OnConflict string
+			Overwrite                 bool
 		}
-		if err := json.Unmarshal([]byte(options), &o); err != nil {
+		if err := json.Unmarshal([]byte(q.options), &o); err != nil {
 			return nil, err
 		}
-		r, err := remoteOf(objects)
+		r, err := remoteOf(q.objects, q.key)
 		if err != nil {
 			return nil, err
 		}
-		res, err := r.Publish(ctx, snap, s3publish.PublishOptions{
+		opts := s3publish.PublishOptions{
 			Volume: o.Volume, Label: o.Label, Overwrite: o.Overwrite,
-			Parent: parent(o.Volume), Origin: store.UUID(), CreatedAt: now(), Progress: reporting(progress),
-		})
+			Parent: parent(o.Volume), Origin: store.UUID(), CreatedAt: now(), Progress: reporting(q.progress),
+		}
+		if o.OnConflict == "branch" {
+			opts.OnConflict = s3publish.Branch
+		}
+		res, err := r.Publish(ctx, snap, opts)
 		if err != nil {
 			return nil, err
 		}
-		setParent(o.Volume, res.ID)
+		setParent(res.Volume, res.ID)
 		return struct {
 			published
-			Unchanged   bool  `json:"unchanged"`
-			ObjectsSent int   `json:"objectsSent"`
-			PacksSent   int   `json:"packsSent"`
-			PacksReused int   `json:"packsReused"`
-			BytesSent   int64 `json:"bytesSent"`
-			ContentNew  int64 `json:"contentNew"`
-		}{publishedOf(res.Info), res.Unchanged, res.ObjectsSent, res.PacksSent, res.PacksReused, res.BytesSent, res.ContentNew}, nil
+			Name          string `json:"name"`
+			Unchanged     bool   `json:"unchanged"`
+			ObjectsSent   int    `json:"objectsSent"`
+			PacksSent     int    `json:"packsSent"`
+			PacksReused   int    `json:"packsReused"`
+			PacksReplaced int    `json:"packsReplaced"`
+			BytesSent     int64  `json:"bytesSent"`
+			ContentNew    int64  `json:"contentNew"`
+			ContentAgain  int64  `json:"contentAgain"`
+		}{publishedOf(res.Info), res.Volume, res.Unchanged, res.ObjectsSent, res.PacksSent, res.PacksReused, res.PacksReplaced,
+			res.BytesSent, res.ContentNew, res.ContentAgain}, nil
 	})
 }
 
 // startPull fetches and verifies. Its result names the operation, for pull_apply.
-func startPull(objects js.Value, options string, progress, settle js.Value) int32 {
-	return start(settle, func(ctx context.Context, op int32) (any, error) {
-		var o struct{ Volume, Snapshot string }
-		if err := json.Unmarshal([]byte(options), &o); err != nil {
-			return nil, err
-		}
-		opts := s3publish.PullOptions{Volume: o.Volume, Progress: reporting(progress)}
-		if o.Snapshot != "" {
-			id, err := s3publish.ParseID(o.Snapshot)
-			if err != nil {
-				return nil, err
-			}
-			opts.SnapshotID = id
-		}
-		r, err := remoteOf(objects)
+func startPull(q request) int32 {
+	var o struct{ Volume, Snapshot string }
+	return q.serve(&o, func(ctx context.Context, op int32, r *remote) (any, error) {
+		opts, err := pullOptions(o.Volume, o.Snapshot)
 		if err != nil {
 			return nil, err
 		}
+		opts.Progress = reporting(q.progress)
 		snap, info, err := r.Pull(ctx, store.FS(), opts)
 		if err != nil {
 			return nil, err
@@ -206,6 +246,14 @@ func startPull(objects js.Value, options string, progress, settle js.Value) int3
 			Info published `json:"info"`
 		}{op, publishedOf(info)}, nil
 	})
+}
+
+func pullOptions(volume, snapshot string) (o s3publish.PullOptions, err error) {
+	o.Volume = volume
+	if snapshot != "" {
+		o.SnapshotID, err = s3publish.ParseID(snapshot)
+	}
+	return o, err
 }
 
 // pull_apply makes the live tree what a pull has fetched. It is an export, apart from the pull, so that JavaScript can tell
@@ -280,13 +328,16 @@ func describeRemote(err error, e *jsError) {
 	}
 	var c *s3publish.ConflictError
 	if errors.As(err, &c) {
-		e.Details = map[string]any{"base": idOrEmpty(c.Base), "ours": publishedOf(c.Ours), "theirs": publishedOf(c.Theirs)}
+		details := map[string]any{"base": nil, "ours": nil, "theirs": nil}
+		if !c.Base.IsZero() {
+			details["base"] = c.Base.String()
+		}
+		if !c.Ours.ID.IsZero() {
+			details["ours"] = publishedOf(c.Ours)
+		}
+		if !c.Theirs.ID.IsZero() {
+			details["theirs"] = publishedOf(c.Theirs)
+		}
+		e.Details = details
 	}
-}
-
-func idOrEmpty(id s3publish.ID) string {
-	if id.IsZero() {
-		return ""
-	}
-	return id.String()
 }

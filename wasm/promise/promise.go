@@ -104,7 +104,12 @@ func Await(ctx context.Context, v js.Value) (js.Value, error) {
 	case o := <-settled:
 		return o.v, o.err
 	case <-ctx.Done():
-		return js.Undefined(), context.Cause(ctx)
+		select {
+		case o := <-settled: // it was first; select picks any of two that are ready
+			return o.v, o.err
+		default:
+			return js.Undefined(), context.Cause(ctx)
+		}
 	}
 }
 

@@ -1,0 +1,162 @@
+/** What can be done with published volumes without opening one. */
+
+import { Core } from './core.js'
+import { HoldfastError } from './errors.js'
+
+/**
+ * Options of everything that works on an object store.
+ *
+ * @typedef {object} RemoteOptions
+ * @property {Uint8Array} [encryptionKey] 32 bytes that what is published is encrypted with. It is lost without them
+ * @property {AbortSignal} [signal] stops within one request
+ * @property {(p: import('./volume.js').Progress) => void} [onProgress] no number ever gets smaller
+ * @property {import('./module.js').WasmSource} [wasm] where core.wasm is, when it is not beside this package
+ *
+ * A snapshot in an object store.
+ *
+ * @typedef {import('./volume.js').Published & RemoteSnapshotDetails} RemoteSnapshot
+ *
+ * @typedef {object} RemoteSnapshotDetails
+ * @property {number} modified when it was written, by the store's clock; 0 when the store does not tell
+ * @property {boolean} locked encrypted with another key than the one given: its label is not known
+ * @property {string[]} volumes the names whose history holds it. None: its publish ended in a conflict, or what led to it was pruned
+ * @property {string[]} current the names that are at it now
+ *
+ * @typedef {object} RemoteCheck
+ * @property {'access' | 'if-none-match' | 'if-match' | 'etag' | 'range' | 'date' | 'clock' | 'list' | 'delete'} name
+ * @property {boolean} ok
+ * @property {string} [problem] one sentence on what is wrong
+ * @property {string} [fix] one sentence on what to do about it
+ * @property {string} [code] of the error that the store answered with, such as ErrCredentials
+ * @property {string} [message] of that error
+ *
+ * @typedef {object} PruneOptions
+ * @property {number} [keep] newest snapshots to keep in each volume's history
+ * @property {number} [olderThan] ms: keep those that are younger
+ * @property {number} [gracePeriod] ms: keep what was written, or current, this lately; default 24 hours. Less than 19 hours is safe only
+ *   while nobody publishes
+ * @property {boolean} [dryRun] only report
+ *
+ * @typedef {object} PruneReport
+ * @property {number} snapshotsKept
+ * @property {number} packsKept
+ * @property {number} bytesKept
+ * @property {number} snapshotsDeleted
+ * @property {number} packsDeleted
+ * @property {number} bytesDeleted
+ * @property {number} packsWaiting nothing needs them, but the grace period is not over
+ * @property {number} bytesWaiting
+ * @property {string[]} deleted keys, in the order of deletion
+ *
+ * @typedef {object} VerifyReport
+ * @property {number} heads
+ * @property {number} snapshots
+ * @property {number} packs
+ * @property {number} bytes
+ * @property {number} unneeded packs that no snapshot names; prune deletes them
+ * @property {number} locked packs and snapshots that are encrypted with another key: of these only the outer hashes were checked
+ * @property {{ key: string, code: string, message: string }[]} damages empty when all is well
+ *
+ * @typedef {import('./volume.js').ObjectStore} ObjectStore
+ */
+
+/**
+ * The snapshots that are in an object store, newest first. Each can be pulled.
+ *
+ * @param {ObjectStore} remote
+ * @param {RemoteOptions & { name?: string }} [options] name: only the history of that volume
+ * @returns {Promise<RemoteSnapshot[]>}
+ */
+export async function listSnapshots(remote, { name = '', ...options } = {}) {
+  return call('list', remote, { volume: name }, options)
+}
+
+/**
+ * Proves that a store honours conditional writes, shows ETag and Date (in a browser: through CORS), answers range requests and lists, and
+ * has a clock that agrees with this machine's; says of everything else what is wrong and how to fix it. It writes one object, below
+ * checks/, and removes it. It rejects only when it is aborted.
+ *
+ * @param {ObjectStore} remote
+ * @param {Pick<RemoteOptions, 'signal' | 'wasm'>} [options]
+ * @returns {Promise<{ ok: boolean, checks: RemoteCheck[], clockSkew: number | null }>} clockSkew: the store's clock minus this machine's, in ms
+ */
+export async function checkRemote(remote, options = {}) {
+  return call('check', remote, {}, options)
+}
+
+/**
+ * Reads and checks every head, snapshot and pack of a store, whichever volume they are of. It goes on after damage, and resolves with all of it.
+ *
+ * @param {ObjectStore} remote
+ * @param {RemoteOptions} [options]
+ * @returns {Promise<VerifyReport>}
+ */
+export async function verifyRemote(remote, options = {}) {
+  return call('verifyRemote', remote, {}, options)
+}
+
+/**
+ * Deletes what no kept snapshot needs. A snapshot of a volume's history is given up when it is past the newest `keep` and older than
+ * `olderThan`; with neither given, whole histories are kept, and only what failed publishes left behind is deleted. What a volume is at is
+ * always kept. It may run beside publishers, and no harm is done when it is interrupted. It needs no key.
+ *
+ * @param {ObjectStore} remote
+ * @param {RemoteOptions & PruneOptions} [options]
+ * @returns {Promise<PruneReport>}
+ */
+export async function prune(remote, { keep = 0, olderThan = 0, gracePeriod, dryRun = false, ...options } = {}) {
+  if (!Number.isSafeInteger(keep) || keep < 0 || keep > 2 ** 31 - 1) throw invalid(`keep is a number of snapshots, not ${keep}`)
+  for (const [name, ms] of Object.entries({ olderThan, gracePeriod: gracePeriod ?? 0 })) {
+    if (!(ms >= 0)) throw invalid(`${name} is a number of milliseconds, not ${ms}`)
+  }
+  const finite = (/** @type {number} */ ms) => Math.min(ms, Number.MAX_SAFE_INTEGER)
+  return call('prune', remote, { keep, olderThan: finite(olderThan), gracePeriod: gracePeriod && finite(gracePeriod), dryRun }, options)
+}
+
+/** @param {string} message */
+function invalid(message) {
+  return new HoldfastError('ErrInvalid', message, { errno: 22 })
+}
+
+/**
+ * Refuses what is no key.
+ *
+ * @param {Uint8Array | undefined} key
+ * @returns {Uint8Array | null}
+ */
+export function checkKey(key) {
+  if (key === undefined || key === null) return null
+  if (!(key instanceof Uint8Array) || key.length !== 32) throw invalid('encryptionKey is a Uint8Array of 32 bytes')
+  return key
+}
+
+/** @type {Map<unknown, Promise<Core>>} Instances of the module without a volume, by where the module comes from. */
+const cores = new Map()
+
+/** @param {import('./module.js').WasmSource} [wasm] */
+export function sharedCore(wasm) {
+  const at = typeof wasm === 'string' || wasm instanceof URL ? String(wasm) : wasm
+  let core = cores.get(at)
+  if (!core) {
+    const forget = () => cores.delete(at)
+    core = Core.start({ wasm, file: null }).then((c) => {
+      c.ondeath = forget // the next call starts another
+      return c
+    })
+    core.catch(forget)
+    cores.set(at, core)
+  }
+  return core
+}
+
+/**
+ * @param {string} what
+ * @param {ObjectStore} remote
+ * @param {object} request
+ * @param {RemoteOptions} options
+ * @returns {Promise<any>}
+ */
+async function call(what, remote, request, { encryptionKey, signal, onProgress, wasm }) {
+  const key = checkKey(encryptionKey)
+  return (await sharedCore(wasm)).call(what, remote, request, { signal, onProgress, key })
+}
