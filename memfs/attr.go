@@ -11,7 +11,7 @@ const (
 	MaxName     = 255     // bytes in one name, as Linux has it
 	MaxTarget   = 4095    // bytes in a symbolic link's target
 	MaxFileSize = 1 << 44 // bytes; 16 TiB
-	maxLinks    = 65000   // names of one file, as ext4 has it
+	maxLinks    = 4000    // names of one file: so that a leaf of inodes, with the directories of all their names, fits in a block
 )
 
 // Ino is an inode number: stable for the life of the file, across restore and reopen.

@@ -287,7 +287,7 @@ func (im *importer) build(rootHash Hash) (*Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	im.settle()
-	return &Snapshot{fs: f, root: r}, nil
+	return &Snapshot{fs: f, root: f.hold(r)}, nil
 }
 
 // nodeKey tells apart equal blobs that are read as different levels.

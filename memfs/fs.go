@@ -27,6 +27,7 @@ type FS struct {
 	mu        sync.Mutex
 	slabs     slabs
 	live      *root
+	states    map[*root]struct{} // live, and what snapshots hold
 	epoch     uint32
 	open      map[Ino]int // open handles of this epoch
 	clock     func() int64
@@ -40,7 +41,7 @@ type FS struct {
 // New returns an empty filesystem: a root directory with mode 0755.
 func New(o Options) *FS {
 	f := newFS(o)
-	f.live = &root{refs: 1, next: RootIno}
+	f.live = f.hold(&root{refs: 1, next: RootIno})
 	f.touched.Many = true
 	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
 	if err != nil || ino != RootIno {
@@ -59,7 +60,7 @@ func newFS(o Options) *FS {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29
 	}
-	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}}
+	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}}
 }
 
 func (f *FS) now() int64 { return f.clock() }
@@ -88,14 +89,21 @@ func (f *FS) ownRoot() *root {
 		c.refs = 1
 		retain(c.table.n)
 		f.live.refs--
-		f.live = &c
+		f.live = f.hold(&c)
 	}
 	f.live.clean, f.live.hash = false, nil
 	return f.live
 }
 
+// hold notes that a state is in memory, until dropRoot drops its last reference.
+func (f *FS) hold(r *root) *root {
+	f.states[r] = struct{}{}
+	return r
+}
+
 func (f *FS) dropRoot(r *root) {
 	if r.refs--; r.refs == 0 {
+		delete(f.states, r)
 		f.drop(&r.table)
 	}
 }

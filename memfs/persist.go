@@ -178,7 +178,7 @@ func Load(o Options, encoded []byte) (*FS, error) {
 	}
 	f := newFS(o)
 	f.live = &root{refs: 1} // an empty state for become to leave
-	if err := f.become(r); err != nil {
+	if err := f.become(f.hold(r)); err != nil {
 		return nil, err
 	}
 	f.dropRoot(r)
@@ -200,7 +200,7 @@ func (f *FS) LoadSnapshot(encoded []byte) (*Snapshot, error) {
 	if r.height == f.live.height {
 		f.share(&r.table, &f.live.table, kindInodes, int(r.height))
 	}
-	return &Snapshot{fs: f, root: r}, nil
+	return &Snapshot{fs: f, root: f.hold(r)}, nil
 }
 
 // share makes a link that is only stored lead to the nodes in memory that hold the same blocks. Nodes that cannot be read

@@ -2,6 +2,7 @@ package opfs
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -94,13 +95,22 @@ type acked struct {
 	state string
 }
 
+// cleanedWorkloads counts the workloads that had something moved.
+var cleanedWorkloads int
+
 // history runs a random workload and returns what was acknowledged when.
 func history(t *testing.T, r *rand.Rand, file *crashtest.File, commits int) []acked {
 	t.Helper()
-	s, err := Open(file, Options{})
+	// Small segments and a short history, so that a short workload goes through cycles of cleaning.
+	s, err := Open(file, Options{Keep: 1 + r.IntN(6), Segment: []int64{minSegment, 2 * minSegment, 4 * minSegment, defaultSegment}[r.IntN(4)], CleanEvery: 1 + r.Int64N(40)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if len(movedExtents(s)) > 0 {
+			cleanedWorkloads++
+		}
+	}()
 	acks := []acked{{file.Ops(), dump(t, s.FS())}}
 	for range commits {
 		for range 1 + r.IntN(3) {
@@ -111,6 +121,13 @@ func history(t *testing.T, r *rand.Rand, file *crashtest.File, commits int) []ac
 				t.Fatal(err)
 			}
 			work(t, r, s.FS())
+		}
+		if points, err := s.Points(); err != nil {
+			t.Fatal(err)
+		} else if len(points) > 8 { // labelled ones stay until they are deleted
+			if err := s.Delete(points[1+r.IntN(len(points)-1)].ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if _, err := s.Commit(""); err != nil {
 			t.Fatal(err)
@@ -144,6 +161,9 @@ func mustBe(t *testing.T, r *rand.Rand, file *crashtest.File, acks []acked, n in
 	if r.IntN(8) > 0 {
 		return
 	}
+	if err := s.Verify(context.Background(), nil); err != nil {
+		t.Fatalf("crash at operation %d: %v", n, err)
+	}
 	// Life goes on.
 	work(t, r, s.FS())
 	if _, err := s.Commit(""); err != nil {
@@ -172,7 +192,7 @@ func TestPowerFailsAtEveryOperation(t *testing.T) {
 	states := 0
 	for states < crashStates() {
 		file := crashtest.New(nil)
-		acks := history(t, r, file, 40)
+		acks := history(t, r, file, 60)
 		for n := range file.Ops() + 1 {
 			mustBe(t, r, file.CrashAt(n, r), acks, n)
 			mustBe(t, r, file.CrashAt(n, r), acks, n)
@@ -189,7 +209,10 @@ func TestPowerFailsAtEveryOperation(t *testing.T) {
 			states += 2
 		}
 	}
-	t.Logf("%d crash states", states)
+	t.Logf("%d crash states, %d workloads had bytes moved", states, cleanedWorkloads)
+	if cleanedWorkloads == 0 {
+		t.Error("nothing was moved: cleaning was not tested")
+	}
 }
 
 // When any one operation fails, or writes short, the commit says so, nothing is lost, and the next one succeeds.

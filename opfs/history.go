@@ -3,7 +3,6 @@ package opfs
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
@@ -41,7 +40,7 @@ func (s *Store) Points() ([]Point, error) {
 	for i := len(s.pending) - 1; i >= 0; i-- {
 		out = append(out, s.public(&s.pending[i].point, false))
 	}
-	err := s.eachPoint(len(out), func(p *point) bool {
+	err := s.eachPoint(func(p *point) bool {
 		out = append(out, s.public(p, true))
 		return true
 	})
@@ -49,42 +48,93 @@ func (s *Store) Points() ([]Point, error) {
 }
 
 // eachPoint calls fn for every durable point that the history lists, newest first, until it returns false.
-// listed is how many points of the history are not durable yet.
-func (s *Store) eachPoint(listed int, fn func(*point) bool) error {
+func (s *Store) eachPoint(fn func(*point) bool) error {
 	for i := len(s.kept) - 1; i >= 0; i-- {
 		if !fn(&s.kept[i].point) {
 			return nil
 		}
 	}
-	if s.last.seq == 0 {
-		return nil
-	}
-	p := s.point
-	oldest := s.o.Now() - int64(s.o.MaxAge)
-	for {
-		recent := listed < s.o.Keep && (s.o.MaxAge == time.Duration(0) || p.created >= oldest)
-		if recent || p.label != "" || p.seq == s.point.seq {
-			if !fn(&p) {
-				return nil
-			}
-			listed++
-		}
-		next := p.prev
-		if !recent {
-			next = p.prevLabel
-		}
-		if next.Len == 0 {
-			return nil
-		}
-		was := p.seq
-		var err error
-		if p, err = s.readPoint(next); err != nil {
+	for _, e := range slices.Backward(s.retained()) {
+		p, err := s.readPoint(e.at)
+		if err != nil {
 			return err
 		}
-		if p.seq >= was {
-			return corrupt("history", int64(next.Off), "point %d stands before point %d", p.seq, was)
+		if p.seq != e.seq {
+			return corrupt("history", s.fileOffset(e.at.Off), "point %d where point %d belongs", p.seq, e.seq)
+		}
+		if !fn(&p) {
+			return nil
 		}
 	}
+	return nil
+}
+
+// retained returns the points that the policy keeps, oldest first: the newest, the newest Keep (of which those in memory count), and all with a label.
+func (s *Store) retained() []entry {
+	oldest := s.o.Now() - int64(s.o.MaxAge)
+	newer := len(s.pending)
+	var out []entry
+	for i, e := range slices.Backward(s.history) {
+		recent := newer < s.o.Keep && (s.o.MaxAge == 0 || e.created >= oldest)
+		if i == len(s.history)-1 || !e.deleted && (recent || e.kept) {
+			out = append(out, e)
+			newer++
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// drop takes points out of the history. The newest goes when there is a newer one.
+func (s *Store) drop(seqs []uint64) {
+	newest := len(s.history) - 1
+	if newest >= 0 && slices.Contains(seqs, s.history[newest].seq) {
+		s.history[newest].deleted = true
+	}
+	s.history = slices.DeleteFunc(s.history, func(e entry) bool {
+		return e.seq != s.history[newest].seq && slices.Contains(seqs, e.seq)
+	})
+}
+
+// Delete takes a point out of the history, whether or not it has a label. That becomes durable with the next commit, and the space that only
+// this point needed comes back with the commits after it. The newest commit stays listed until there is a newer one.
+func (s *Store) Delete(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return &Error{Op: "delete", Off: -1, Err: ErrClosed}
+	}
+	gone := func(p pending) bool { return pointID(p.point.seq) == id }
+	if i := slices.IndexFunc(s.pending, gone); i >= 0 {
+		s.pending[i].snap.Release()
+		s.pending = slices.Delete(s.pending, i, i+1)
+		return nil
+	}
+	if i := slices.IndexFunc(s.kept, gone); i >= 0 {
+		if i < len(s.kept)-1 {
+			s.kept[i].snap.Release()
+			s.kept = slices.Delete(s.kept, i, i+1)
+		} else {
+			s.kept[i].point.label, s.kept[i].deleted = "", true
+		}
+		return nil
+	}
+	for _, e := range s.retained() {
+		if pointID(e.seq) != id {
+			continue
+		}
+		if len(s.drops) >= maxDrops {
+			return &Error{Op: "delete", Off: -1, Err: ErrNotFound, Hint: "commit first: too many were deleted since the last commit"}
+		}
+		s.drops = append(s.drops, e.seq)
+		s.drop([]uint64{e.seq})
+		return nil
+	}
+	return noPoint("delete", id)
+}
+
+func noPoint(op, id string) error {
+	return &Error{Op: op, Off: -1, Err: fmt.Errorf("%w: %q", ErrNotFound, id), Hint: "list the history: older points without a label are dropped"}
 }
 
 func (s *Store) readPoint(at memfs.Ref) (point, error) {
@@ -94,7 +144,7 @@ func (s *Store) readPoint(at memfs.Ref) (point, error) {
 		return p, err
 	}
 	if err := p.decode(b); err != nil {
-		return p, &Error{Op: "history", Off: int64(at.Off), Err: err, Hint: hintCorrupt}
+		return p, &Error{Op: "history", Off: s.fileOffset(at.Off), Err: err, Hint: hintCorrupt}
 	}
 	return p, nil
 }
@@ -116,23 +166,21 @@ func (s *Store) load(op, id string) (*memfs.Snapshot, uint64, error) {
 			return p.snap.Clone(), p.point.seq, nil
 		}
 	}
-	var found *point
-	err := s.eachPoint(len(s.pending), func(p *point) bool {
-		if pointID(p.seq) == id {
-			c := *p
-			found = &c
+	var found point
+	for _, e := range s.retained() {
+		if pointID(e.seq) == id {
+			var err error
+			if found, err = s.readPoint(e.at); err != nil {
+				return nil, 0, err
+			}
 		}
-		return found == nil
-	})
-	if err != nil {
-		return nil, 0, err
 	}
-	if found == nil {
-		return nil, 0, &Error{Op: op, Off: -1, Err: fmt.Errorf("%w: %q", ErrNotFound, id), Hint: "list the history: older points without a label are dropped"}
+	if found.seq == 0 {
+		return nil, 0, noPoint(op, id)
 	}
 	snap, err := s.fs.LoadSnapshot(found.root)
 	if err != nil {
-		return nil, 0, corruptRoot(op, s.pointAt, err)
+		return nil, 0, corruptRoot(op, err)
 	}
 	return snap, found.seq, nil
 }

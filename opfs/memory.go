@@ -32,7 +32,7 @@ func (s *Store) dropOld() {
 	for i, p := range s.kept {
 		newer := len(s.kept) - 1 - i
 		recent := newer < s.o.Keep && (s.o.MaxAge == time.Duration(0) || p.point.created >= oldest)
-		if recent || newer == 0 || p.point.label != "" {
+		if newer == 0 || !p.deleted && (recent || p.point.label != "") {
 			kept = append(kept, p)
 		} else {
 			p.snap.Release()

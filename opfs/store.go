@@ -8,7 +8,6 @@ package opfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -24,6 +23,10 @@ type Options struct {
 	Now    func() int64  // nanoseconds since 1970; nil is the system's clock
 	Keep   int           // how many points without a label the history lists; 0 is 50
 	MaxAge time.Duration // older points without a label are not listed; 0 is no limit
+
+	// Smaller ones than the default let short tests see much cleaning.
+	Segment    int64 // bytes of a segment of a new volume, a multiple of 512 from 8 KiB to 64 MiB; 0 is 1 MiB. No block may be longer
+	CleanEvery int64 // at least so many small commits lie between two cycles of cleaning; 0 is 128
 }
 
 // Point is a state of the volume that can be restored: a commit, or a snapshot.
@@ -46,24 +49,33 @@ type Store struct {
 	closed atomic.Bool
 
 	readOnly bool
+	salvaged *salvaged // what Salvage found, nil otherwise
 
-	tail    int64 // where the next record begins
-	last    header
+	space   space
+	tail    uint64    // position where the next record begins
 	point   point     // the newest durable point
 	pointAt memfs.Ref // where it is
+	history []entry   // the durable points, oldest first
+	drops   []uint64  // points that the next commit deletes
 	seq     uint64    // of the newest point, durable or not
 	base    uint64    // the point that the live tree is derived from
 	pending []pending
 	kept    []pending // in memory: the history, oldest first
-	w       recordWriter
-	since   int // commits since the checkpoint
+	w       logWriter
 	notes   map[string][]byte
+	cleaner cleaner
+	pins    int // while it is not 0, nothing is cleaned
+
+	sinceCheckpoint int64 // bytes of the log
+	mapBytes        int64 // how long the last map was
 }
 
 // pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
 type pending struct {
 	point point
 	snap  *memfs.Snapshot
+
+	deleted bool // it goes when it is no longer the newest
 }
 
 // FS returns the live filesystem.
@@ -104,7 +116,7 @@ func (s *Store) SetNote(key string, value []byte) error {
 	return nil
 }
 
-func (s *Store) dirty() bool { return len(s.pending) > 0 || s.fs.Dirty() }
+func (s *Store) dirty() bool { return len(s.pending) > 0 || len(s.drops) > 0 || s.fs.Dirty() }
 
 // Close gives up the file without committing. A second Close does nothing.
 func (s *Store) Close() error {
@@ -114,8 +126,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	var err error
-	if s.since > 0 && s.last.seq > 0 && s.fenced("close") == nil {
-		err = s.checkpoint(true)
+	if s.f != nil && !s.readOnly && s.sinceCheckpoint > 0 && s.fenced("close") == nil {
+		err = s.checkpoint()
 	}
 	s.closed.Store(true)
 	if s.f == nil {
@@ -127,19 +139,44 @@ func (s *Store) Close() error {
 // ReadBlock implements memfs.BlockReader. It takes no lock of the store: a commit reads blocks too.
 func (s *Store) ReadBlock(r memfs.Ref, p []byte) error {
 	if s.closed.Load() {
-		return &Error{Op: "read", Off: int64(r.Off), Err: ErrClosed}
+		return &Error{Op: "read", Off: -1, Err: ErrClosed}
 	}
-	n, err := s.f.ReadAt(p, int64(r.Off))
-	if n < len(p) {
-		if err == nil || err == io.EOF {
-			return corrupt("read", int64(r.Off), "the file ends inside a block of %d bytes", len(p))
+	if s.salvaged != nil {
+		return s.salvaged.readBlock(s, r, p)
+	}
+	off, err := s.readAt(r.Off, p)
+	if err == nil && xxh3.Hash(p) != r.Sum {
+		err = corrupt("read", off, "a block of %d bytes has another checksum", len(p))
+	}
+	if errors.Is(err, ErrCorrupt) {
+		if fenced := s.fenced("read"); fenced != nil { // the one who took over may have put something else there
+			return fenced
 		}
-		return failed("read", int64(r.Off), err)
 	}
-	if xxh3.Hash(p) != r.Sum {
-		return corrupt("read", int64(r.Off), "a block of %d bytes has another checksum", len(p))
+	return err
+}
+
+// readAt reads from a position of the log. It returns where in the file that is.
+func (s *Store) readAt(at uint64, p []byte) (off int64, err error) {
+	s.space.mu.RLock()
+	defer s.space.mu.RUnlock()
+	for first := true; len(p) > 0; first = false {
+		phys, n := s.space.place(at)
+		if first {
+			off = phys
+		}
+		n = min(n, int64(len(p)))
+		if n <= 0 {
+			return -1, corrupt("read", -1, "position %d of the log is nowhere in the file", at)
+		}
+		if ok, err := readFull(s.f, "read", p[:n], phys); err != nil {
+			return off, err
+		} else if !ok {
+			return off, corrupt("read", phys, "the file ends inside a block")
+		}
+		at, p = at+uint64(n), p[n:]
 	}
-	return nil
+	return off, nil
 }
 
 // writeAll writes p or answers why not. A short count without an error is a full disk, as Firefox reports it.

@@ -69,7 +69,8 @@ func query(t *testing.T, db *sqlite3.Conn, sql string) string {
 // workload inserts, updates and rolls back, and returns what was acknowledged when. Row n says n at least twice.
 func workload(t *testing.T, r *rand.Rand, file *crashtest.File, m mode, transactions int) []acked {
 	t.Helper()
-	s, err := opfs.Open(file, opfs.Options{})
+	// Small segments and a short history, so that much is cleaned meanwhile.
+	s, err := opfs.Open(file, opfs.Options{Keep: 2, Segment: 16 << 10, CleanEvery: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +97,18 @@ func workload(t *testing.T, r *rand.Rand, file *crashtest.File, m mode, transact
 				insert(rows + 1 + i)
 			}
 			exec(t, db, "ROLLBACK")
+		case 2: // other pages
+			if rows > 0 {
+				exec(t, db, fmt.Sprintf("UPDATE t SET body = n || ',' || hex(randomblob(%d)) WHERE n %% 7 = %d", r.IntN(3000), r.IntN(7)))
+			}
 		default:
 			rows++
 			insert(rows)
 		}
 		acks = append(acks, acked{file.Ops(), rows})
+	}
+	if space := s.Space(); space.Moved == 0 || space.Cleaned == 0 {
+		t.Errorf("nothing was cleaned: %+v", space)
 	}
 	return acks
 }
@@ -142,7 +150,7 @@ func TestPowerFailsUnderSQLite(t *testing.T) {
 	}
 	transactions, err := strconv.Atoi(os.Getenv("HOLDFAST_CRASH_TRANSACTIONS"))
 	if err != nil {
-		transactions = 50
+		transactions = 30
 	}
 	t.Logf("run again with HOLDFAST_SEED=%d go test -run '^%s$'", seed, t.Name())
 	states := 0

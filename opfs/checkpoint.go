@@ -1,0 +1,91 @@
+package opfs
+
+// A checkpoint is written after so many bytes, so that open has little to read: or more, when the map is large.
+const (
+	checkpointBytes = 1 << 20
+	checkpointMaps  = 16
+)
+
+// checkpointDue reports whether the log has become long since the last checkpoint.
+func (s *Store) checkpointDue() bool {
+	return s.sinceCheckpoint >= max(checkpointBytes, checkpointMaps*s.mapBytes)
+}
+
+// checkpoint writes a map of all that open needs to know, and lets both superblocks lead to it. Then slots that became free since
+// the last checkpoint can be used again, and what is past the last one in use is cut off the file.
+// Wherever it is interrupted, a superblock that is whole leads to a map that is whole, and nothing that this map counts on was touched.
+func (s *Store) checkpoint() error {
+	w := &s.w
+	w.reset(s, mapRecord)
+	m := fileMap{pointAt: s.pointAt, history: s.history}
+	for _, e := range s.space.extents {
+		if e.at < s.space.begin(w.at) {
+			m.extents = append(m.extents, e)
+		}
+	}
+	b := m.encode()
+	if err := w.stream(b); err != nil {
+		return err
+	}
+	_, end, err := w.finish(s.point.seq, s.point.seq)
+	if err != nil {
+		return err
+	}
+	next := s.super
+	next.checkpoint, next.slot, next.seq = w.at, w.first, s.point.seq
+	if err := s.writeSuperblocks("checkpoint", next); err != nil {
+		return err
+	}
+	s.tail = end
+	s.space.grow(w.opened, w.next)
+	s.space.rebase(w.at)
+	s.space.release()
+	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
+	return s.shorten()
+}
+
+// writeSuperblocks replaces both superblocks, the first durably before the second.
+func (s *Store) writeSuperblocks(op string, next superblock) error {
+	for range 2 {
+		next.generation++
+		if err := writeAll(s.f, op, next.encode(), int64(next.generation%2)*slotSize); err != nil {
+			return err
+		}
+		if err := s.f.Flush(); err != nil {
+			return failed(op, -1, err)
+		}
+	}
+	s.super = next
+	return nil
+}
+
+// shorten cuts off the end of the file when a good part of it is not in use.
+func (s *Store) shorten() error {
+	_, _, slots := s.space.slots()
+	want := s.space.base(uint32(slots))
+	size, err := s.f.Size()
+	if err != nil || size-want < max(s.space.segment, size/16) {
+		return err
+	}
+	return s.f.Truncate(want)
+}
+
+// readMap reads the map that a superblock leads to. It is false when not all of it is there.
+func (s *Store) readMap(sb *superblock, size int64) (m fileMap, ok bool, err error) {
+	sp := &s.space
+	sp.chainAt, sp.chain, sp.next = sp.begin(sb.checkpoint), nil, sb.slot
+	if ok, err = s.enter(size); !ok {
+		return m, false, err
+	}
+	h, ok, err := s.readHeader(sb.checkpoint, size)
+	if err != nil || !ok || h.kind != mapRecord || h.seq != sb.seq || h.body > uint64(size) {
+		return m, false, err
+	}
+	b := make([]byte, 0, h.body)
+	ok, err = s.readBody(h, size, func(p []byte) { b = append(b, p...) })
+	if err != nil || !ok || m.decode(b) != nil {
+		return m, false, err
+	}
+	s.mapBytes = int64(len(b))
+	return m, true, nil
+}

@@ -1,0 +1,287 @@
+package opfs
+
+import (
+	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/zeebo/xxh3"
+)
+
+// How open reads the end of the log: from the checkpoint on, record by record, and from segment to segment as their headers say.
+
+// rollForward finds the last whole record and the end of the log, and takes over what the map and the records say.
+func (s *Store) rollForward(m *fileMap, size int64) error {
+	sp := &s.space
+	var start uint64
+	if s.super.checkpoint != 0 {
+		h, _, err := s.readHeader(s.super.checkpoint, size)
+		if err != nil {
+			return err
+		}
+		start = s.endOf(h)
+	}
+	type record struct {
+		header
+		from uint64 // where the one before it ended
+		segs int    // how many segments of the chain came before it
+	}
+	var found []record
+	at, seq, torn := start, s.super.seq, false
+	for {
+		segs := len(sp.chain)
+		h, ok, err := s.nextRecord(at, size)
+		if err != nil {
+			return err
+		}
+		if !ok || h.prev != seq {
+			sp.cut(segs)
+			break
+		}
+		found = append(found, record{h, at, segs})
+		if ok, err = s.reach(s.endOf(h), size); err != nil {
+			return err
+		} else if !ok {
+			torn = true // a segment that it goes on in never arrived
+			break
+		}
+		seq, at = h.seq, s.endOf(h)
+	}
+	// Only the last record can be torn: each was flushed before the next was written.
+	if k := len(found) - 1; k >= 0 {
+		whole := false
+		if !torn {
+			var err error
+			if whole, err = s.readBody(found[k].header, size, nil); err != nil {
+				return err
+			}
+		}
+		if torn = !whole; torn {
+			at = found[k].from
+			sp.cut(found[k].segs)
+			found = found[:k]
+		}
+	}
+	s.tail = at
+	seq = s.super.seq
+	if k := len(found) - 1; k >= 0 {
+		seq = found[k].seq
+	}
+	if later, err := s.laterRecord(seq, torn, size); err != nil {
+		return err
+	} else if later != 0 {
+		return corrupt("open", s.fileOffset(at), "the log breaks off here, and goes on at offset %d", later)
+	}
+	// Blocks are where the map says, and the rest where it was written.
+	sp.mu.Lock()
+	sp.extents = nil
+	for i, slot := range sp.chain {
+		sp.extents = append(sp.extents, extent{at: sp.chainAt + uint64(i)*uint64(sp.segment), phys: sp.base(slot), n: sp.segment})
+	}
+	sp.insert(m.extents)
+	whole := sp.check()
+	sp.mu.Unlock()
+	if !whole {
+		return corrupt("open", s.fileOffset(s.super.checkpoint), "the map contradicts itself")
+	}
+	s.history, s.pointAt = m.history, m.pointAt
+	for _, r := range found {
+		if err := s.adopt(r.header); err != nil {
+			return err
+		}
+	}
+	if s.pointAt.Len != 0 && s.point.seq == 0 {
+		var err error
+		if s.point, err = s.readPoint(s.pointAt); err != nil {
+			return err
+		}
+	}
+	if s.point.seq != seq {
+		return corrupt("open", s.fileOffset(at), "point %d at the end of commit %d", s.point.seq, seq)
+	}
+	s.sinceCheckpoint = int64(at - start)
+	return nil
+}
+
+// adopt adds the points of a record to the history.
+func (s *Store) adopt(h header) error {
+	if h.kind == mapRecord {
+		return nil
+	}
+	s.pointAt = s.pointOf(h)
+	var added []entry
+	for at := s.pointAt; at.Len != 0; {
+		p, err := s.readPoint(at)
+		if err != nil {
+			return err
+		}
+		if p.seq <= h.prev {
+			break
+		}
+		if k := len(added) - 1; k >= 0 && p.seq >= added[k].seq || k < 0 && p.seq != h.seq {
+			return corrupt("open", s.fileOffset(at.Off), "point %d stands in commit %d", p.seq, h.seq)
+		}
+		if len(added) == 0 {
+			s.point = p
+		}
+		added = append(added, entry{seq: p.seq, created: p.created, kept: p.label != "", at: at})
+		at = p.prev
+	}
+	for i := len(added) - 1; i >= 0; i-- {
+		s.history = append(s.history, added[i])
+	}
+	s.drop(s.point.drops)
+	return nil
+}
+
+// nextRecord reads the header of the record that begins where the one before ended.
+func (s *Store) nextRecord(at uint64, size int64) (h header, ok bool, err error) {
+	if at%uint64(s.space.segment) == 0 {
+		if ok, err := s.enter(size); !ok {
+			return h, false, err
+		}
+		at += headerSize
+	}
+	return s.readHeader(at, size)
+}
+
+// readHeader reads the record header at a position; false is none.
+func (s *Store) readHeader(at uint64, size int64) (h header, ok bool, err error) {
+	off, n := s.space.tailPlace(at)
+	if n < headerSize || off+headerSize > size {
+		return h, false, nil
+	}
+	var b [headerSize]byte
+	if ok, err = readFull(s.f, "open", b[:], off); !ok {
+		return h, false, err
+	}
+	ok = h.decode(b[:], s.super.uuid.seed()) && h.at == at
+	return h, ok, nil
+}
+
+// endOf is where the record after another begins.
+func (s *Store) endOf(h header) uint64 {
+	return uint64(align(int64(s.space.advance(h.at+headerSize, h.body))))
+}
+
+// pointOf is the point that a commit's record ends with.
+func (s *Store) pointOf(h header) memfs.Ref {
+	return memfs.Ref{Off: s.space.advance(h.at+headerSize, h.body) - uint64(h.pointLen), Len: h.pointLen, Sum: h.pointSum}
+}
+
+// enter adds the next segment to the chain, if it is there.
+func (s *Store) enter(size int64) (bool, error) {
+	sp := &s.space
+	off := sp.base(sp.next)
+	if off+headerSize > size {
+		return false, nil
+	}
+	var b [headerSize]byte
+	if ok, err := readFull(s.f, "open", b[:], off); !ok {
+		return false, err
+	}
+	var h segmentHeader
+	seed, ok := h.decode(b[:])
+	if !ok || seed != s.super.uuid.seed() || h.at != sp.chainAt+uint64(len(sp.chain))*uint64(sp.segment) {
+		return false, nil
+	}
+	sp.chain, sp.next = append(sp.chain, sp.next), h.next
+	return true, nil
+}
+
+// reach enters segments up to a position.
+func (s *Store) reach(end uint64, size int64) (bool, error) {
+	for s.space.chainAt+uint64(len(s.space.chain))*uint64(s.space.segment) < end {
+		if ok, err := s.enter(size); !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// readBody gives fn, which may be nil, the body of a record piece by piece, and reports whether it was all there with its checksum.
+func (s *Store) readBody(h header, size int64, fn func([]byte)) (bool, error) {
+	if ok, err := s.reach(s.endOf(h), size); !ok {
+		return false, err
+	}
+	sum := xxh3.New()
+	b := make([]byte, min(h.body, 1<<20))
+	for at, left := h.at+headerSize, int64(h.body); left > 0; {
+		if at%uint64(s.space.segment) == 0 {
+			at += headerSize
+		}
+		off, n := s.space.tailPlace(at)
+		n = min(n, left, int64(len(b)))
+		if n <= 0 || off+n > size {
+			return false, nil
+		}
+		if ok, err := readFull(s.f, "open", b[:n], off); !ok {
+			return false, err
+		}
+		_, _ = sum.Write(b[:n])
+		if fn != nil {
+			fn(b[:n])
+		}
+		at, left = at+uint64(n), left-n
+	}
+	return sum.Sum64() == h.sum, nil
+}
+
+// laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,
+// and in those that it would have gone on in. It returns its offset in the file, 0 for none.
+func (s *Store) laterRecord(seq uint64, torn bool, size int64) (int64, error) {
+	sp := &s.space
+	at, slot := s.tail, sp.next
+	if at%uint64(sp.segment) != 0 {
+		slot = sp.chain[len(sp.chain)-1]
+	}
+	skip := at                      // the torn record's own header
+	if at%uint64(sp.segment) == 0 { // or one that arrived without the header of its segment
+		skip, torn = at+headerSize, true
+	}
+	b := make([]byte, sp.segment)
+	for range 1 << 20 {
+		begin := sp.begin(at)
+		first := int(at - begin)
+		off := sp.base(slot)
+		n := int(min(sp.segment, size-off))
+		if n <= first {
+			return 0, nil
+		}
+		if ok, err := readFull(s.f, "open", b[:n], off); !ok {
+			return 0, err
+		}
+		for _, i := range append([]int{headerSize}, multiples(first, n)...) {
+			var h header
+			if i < first || i+headerSize > n || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(i) {
+				continue
+			}
+			if h.seq > seq && !(torn && h.at == skip) {
+				return off + int64(i), nil
+			}
+		}
+		var next segmentHeader
+		if seed, ok := next.decode(b[:n]); !ok || seed != s.super.uuid.seed() || next.at != begin {
+			return 0, nil
+		}
+		at, slot = begin+uint64(sp.segment), next.next
+	}
+	return 0, nil
+}
+
+// multiples lists where records may begin between two offsets in a segment.
+func multiples(from, to int) (out []int) {
+	for i := int(align(int64(from))); i < to; i += recordAlign {
+		out = append(out, i)
+	}
+	return out
+}
+
+// fileOffset is where a position is in the file, for messages; -1 when nowhere.
+func (s *Store) fileOffset(at uint64) int64 {
+	off, n := s.space.tailPlace(at)
+	if n == 0 {
+		off, n = s.space.place(at)
+	}
+	if n == 0 {
+		return -1
+	}
+	return off
+}
