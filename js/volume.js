@@ -60,6 +60,8 @@ import { checkKey } from './remote.js'
  * @property {number} [usage] bytes: what the whole site keeps, other volumes included; in Node, the volume
  * @property {number} [quota] bytes that `usage` may grow to, as far as the browser tells; in Node, what the disk has room for
  * @property {number} file bytes of this volume's file; 0 for memory()
+ * @property {number} free of these, bytes that commits will use again
+ * @property {number} needed of these, bytes of the files and the history, as far as they were counted: 0 at first
  * @property {number} memory bytes of the WebAssembly memory that holds its files while it is open; it never shrinks
  *
  * @typedef {object} Progress
@@ -258,6 +260,17 @@ export class Volume {
   }
 
   /**
+   * Takes a snapshot or a commit out of the history, also one with a label. That becomes durable with the next commit, and the space that only it needed
+   * comes back with the commits after it. The newest commit stays listed until there is a newer one.
+   *
+   * @param {Snapshot | string} snapshot or the id of one
+   */
+  deleteSnapshot(snapshot) {
+    if (this.#fenced) throw this.#fenced
+    this.#result(this[CORE].x.delete_point(this.#put(0, idOf(snapshot))))
+  }
+
+  /**
    * Makes the present state durable: it is on disk on return, whole, and a point of the history.
    *
    * @param {{ label?: string }} [options]
@@ -298,8 +311,8 @@ export class Volume {
    */
   async estimate() {
     this.#alive()
-    const file = this.#session.file?.size() ?? 0
-    return { ...(await this.#session.estimate?.()), file, memory: this[CORE].memorySize }
+    const space = this.#fenced ? { file: 0, free: 0, needed: 0 } : this.#json(this[CORE].x.space())
+    return { ...(await this.#session.estimate?.()), ...space, memory: this[CORE].memorySize }
   }
 
   /**

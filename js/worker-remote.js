@@ -135,6 +135,11 @@ export class RemoteVolume {
     return this.#call('restore', [snapshot])
   }
 
+  /** @param {Snapshot | string} snapshot @returns {Promise<void>} */
+  deleteSnapshot(snapshot) {
+    return this.#call('deleteSnapshot', [snapshot])
+  }
+
   /** @param {{ label?: string }} [options] @returns {Promise<import('./volume.js').CommitResult>} */
   commit(options) {
     return this.#call('commit', [options])

@@ -19,6 +19,7 @@ export const METHODS = /** @type {const} */ ({
   snapshots: -1,
   diff: -1,
   restore: -1,
+  deleteSnapshot: -1,
   commit: -1,
   estimate: -1,
   close: -1,

@@ -221,7 +221,7 @@ test('estimate tells what the disk has room for and what the volume takes', asyn
   await volume.close()
   await assert.rejects(volume.estimate(), { code: 'ErrClosed' })
   const inMemory = await open('v', { storage: memory() })
-  assert.deepEqual(Object.keys(await inMemory.estimate()).sort(), ['file', 'memory'])
+  assert.deepEqual(Object.keys(await inMemory.estimate()).sort(), ['file', 'free', 'memory', 'needed'])
   await inMemory.close()
 })
 

@@ -148,6 +148,37 @@ test('commits are durable, and the history can be restored after reopening', asy
   assert.equal(again.fs.readFileSync('/f', 'utf8'), '2')
 })
 
+test('a deleted snapshot is gone for ever, and what only it needed is given back', async (t) => {
+  const storage = arrayStorage()
+  let volume = await open('v', { storage, history: { keep: 2 } })
+  volume.fs.writeFileSync('/big', Buffer.alloc(8 << 20, 'x'))
+  const kept = volume.snapshot({ label: 'kept' })
+  const gone = volume.snapshot({ label: 'gone' })
+  volume.fs.rmSync('/big')
+  const work = (n) => {
+    for (let i = 0; i < n; i++) {
+      volume.fs.writeFileSync('/a', `version ${i}`)
+      volume.commit()
+    }
+  }
+  work(400)
+  volume.deleteSnapshot(gone)
+  assert.throws(() => volume.deleteSnapshot(gone.id), { code: 'ErrNotFound' })
+  work(400)
+  assert.ok((await volume.estimate()).file > 8 << 20)
+  assert.ok((await volume.estimate()).needed > 8 << 20)
+  volume.deleteSnapshot(kept)
+  work(1000)
+  const { file, free } = await volume.estimate()
+  assert.ok(file - free < 3 << 20, `${file} bytes, ${free} of them free`)
+  await volume.close()
+  volume = await open('v', { storage, history: { keep: 2 } })
+  t.after(() => volume.close())
+  assert.deepEqual(volume.snapshots().map((s) => s.label), ['', ''])
+  assert.throws(() => volume.restore(kept), { code: 'ErrNotFound' })
+  await volume.verify()
+})
+
 test('close without a commit gives up what was not committed; a second close does nothing', async (t) => {
   const storage = arrayStorage()
   const volume = await open('v', { storage })

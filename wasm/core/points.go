@@ -72,6 +72,23 @@ func points() int32 {
 //go:wasmexport restore
 func restore(n int32) int32 { return fail(store.Restore(text(0, n))) }
 
+// delete_point takes the point named in slot 0 out of the history. That becomes durable with the next commit.
+//
+//go:wasmexport delete_point
+func deletePoint(n int32) int32 { return fail(store.Delete(text(0, n))) }
+
+// space says what the bytes of the volume's file are used for.
+//
+//go:wasmexport space
+func space() int32 {
+	s := store.Space()
+	return jsonResult(struct {
+		File   int64 `json:"file"`
+		Free   int64 `json:"free"`
+		Needed int64 `json:"needed"`
+	}{s.File, s.Free, s.Needed}, nil)
+}
+
 // load returns a point's tree, or a snapshot of the present one for an empty name. The caller releases it.
 func load(id string) (*memfs.Snapshot, error) {
 	if id == "" {
