@@ -123,6 +123,9 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     if (c.mode !== undefined) {
       node.mode = (node.mode & abi.S_IFMT) | c.mode
       core.modeChanged(node.ino, node.mode, nodes)
+      check(core.x.getattr(node.ino))
+      if (core.u8.length === 0) core.refresh()
+      if (core.u32[abi.A_NLINK] > 1) nodes.mode(node.ino, node.mode) // other names have nodes of their own
     }
     if (final) check(core.x.ended(sync()))
   }
@@ -201,10 +204,12 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       check(core.x.readdir(ino(node)))
       return namesOf(core.out())
     },
-    /** For runtimes that have hard links. @param {any} node @param {any} newDir @param {string} newName */
-    link(node, newDir, newName) {
-      const to = ino(newDir)
-      check(core.x.link(ino(node), to, put(0, newName)))
+    /** For runtimes that have hard links (FS.link). @param {any} parent @param {string} name @param {string} from a path of the guest @param {number} [flags] */
+    link(parent, name, from, flags = 0) {
+      const to = ino(parent)
+      const { node } = FS.lookupPath(from, { follow: (flags & AT_SYMLINK_FOLLOW) !== 0 })
+      if (node.mount !== parent.mount) fail(-18)
+      check(core.x.link(ino(node), to, put(0, name)))
     },
   }
 
@@ -216,7 +221,6 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     },
   }
 
-  const file = { ...common, link: directory.link }
   const sync = () => (commit ? core.sync() : 0)
   const streams = streamOps({ FS, module, core, nodes, fail, check, ino, attributes, change, sync })
 
@@ -240,7 +244,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
       node.node_ops = symlink
       node.stream_ops = {}
     } else {
-      node.node_ops = file
+      node.node_ops = common
       node.stream_ops = FS.isChrdev(mode) ? FS.chrdev_stream_ops : streams.file
     }
     return node
@@ -278,6 +282,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
 }
 
 const decoder = new TextDecoder()
+const AT_SYMLINK_FOLLOW = 0x400
 
 /** @param {Uint8Array} bytes a directory as readdir leaves it */
 function namesOf(bytes) {

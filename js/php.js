@@ -48,3 +48,22 @@ export function holdfastMount(volume, { path = '/', commitOn = 'fsync', onError 
     }
   }
 }
+
+/**
+ * The FS object of a runtime, for `captureEmscripten` and `materializeEmscripten`. Ask anew when PHP may have exchanged its runtime
+ * (Playground does between requests).
+ *
+ * @param {any} php
+ * @returns {Promise<any>}
+ */
+export async function fsOf(php) {
+  /** @type {any} */
+  let found
+  // A mount handler is how php-wasm hands it out.
+  const unmount = await php.mount('/tmp/holdfast', async (/** @type {any} */ _php, /** @type {any} */ FS) => {
+    found = FS
+    return () => {}
+  })
+  await unmount()
+  return found
+}

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { open, memory } from 'holdfast'
 import { captureEmscripten, materializeEmscripten, mountEmscripten } from 'holdfast/emscripten'
+import { fsOf } from 'holdfast/php'
 import { startPhp, stopPhp } from './php.mjs'
 import { random } from './random.mjs'
 import { arrayStorage } from './storages.mjs'
@@ -16,12 +17,7 @@ const SEED = Number(process.env.SEED ?? Date.now() % 1e9)
 /** @returns {Promise<any>} */
 async function startFs() {
   const { php } = await startPhp()
-  /** @type {any} */ let FS
-  await php.mount('/tmp/unused', async (/** @type {any} */ _php, /** @type {any} */ fs) => {
-    FS = fs
-    return () => {}
-  })
-  return FS
+  return fsOf(php)
 }
 
 /** Everything that can be told of a tree. @param {any} FS @param {string} root */
@@ -295,8 +291,7 @@ test('PHP goes on with what was materialized, and a database copied while it is 
   const [a, b] = [await startPhp(), await startPhp()]
   const volume = await open('v', { storage: memory() })
   t.after(() => volume.close())
-  /** @type {any[]} */ const guests = []
-  for (const { php } of [a, b]) await php.mount('/tmp/unused', async (/** @type {any} */ _php, /** @type {any} */ fs) => (guests.push(fs), () => {}))
+  const guests = [await fsOf(a.php), await fsOf(b.php)]
   /** @type {any[]} */ const points = []
   a.php.onMessage((/** @type {string} */ _) => void points.push(captureEmscripten(guests[0], '/site', volume).snapshot))
   for (const mode of ['DELETE', 'WAL']) {

@@ -4,6 +4,7 @@ import test, { after } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, memory } from 'holdfast'
 import { mountEmscripten, createFsType } from 'holdfast/emscripten'
+import { fsOf } from 'holdfast/php'
 import { startPhp, stopPhp } from './php.mjs'
 import { random } from './random.mjs'
 import { arrayStorage, quota } from './storages.mjs'
@@ -16,13 +17,7 @@ const ESTALE = 72, ENOENT = 44, ENOSPC = 51, EIO = 29 // as WASI numbers them
 /** A runtime's FS object. @returns {Promise<any>} */
 async function startFs() {
   const { php } = await startPhp()
-  /** @type {any} */
-  let FS
-  await php.mount('/tmp/unused', async (/** @type {any} */ _php, /** @type {any} */ fs) => {
-    FS = fs
-    return () => {}
-  })
-  return FS
+  return fsOf(php)
 }
 /** @param {number} errno @param {() => any} f */
 const fails = (errno, f) => assert.throws(f, (/** @type {any} */ e) => e.name === 'ErrnoError' && e.errno === errno)
@@ -304,6 +299,38 @@ test('statfs tells what is in use and what is left', async (t) => {
   assert.equal(after.blocks, before.blocks)
   assert.deepEqual([after.bsize, after.namelen, after.bavail], [4096, 255, after.bfree])
   assert.equal(FS.statfs('/tmp').fsid === after.fsid, false)
+})
+
+test('hard links, as runtimes with FS.link make them', async (t) => {
+  const FS = await startFs()
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  mountEmscripten({ FS }, volume, '/hf')
+  // What FS.link of Emscripten does after it has found the directory; php-wasm and Pyodide are built without it.
+  const link = (/** @type {string} */ from, /** @type {string} */ dir, /** @type {string} */ name, flags = 0) => {
+    const { node } = FS.lookupPath(dir)
+    return node.node_ops.link(node, name, from, flags)
+  }
+  FS.mkdir('/hf/d')
+  FS.writeFile('/hf/a', 'one')
+  FS.symlink('a', '/hf/l')
+  link('/hf/a', '/hf/d', 'b')
+  link('/hf/l', '/hf', 'l2')
+  link('/hf/l', '/hf', 'c', 0x400)
+  FS.writeFile('/hf/d/b', 'through b')
+  assert.equal(text(FS, '/hf/a'), 'through b')
+  assert.deepEqual([FS.stat('/hf/a').ino === FS.stat('/hf/d/b').ino, FS.stat('/hf/c').nlink, FS.readlink('/hf/l2')], [true, 3, 'a'])
+  FS.chmod('/hf/a', 0o600)
+  assert.deepEqual([FS.lookupPath('/hf/d/b').node.mode & 0o777, FS.stat('/hf/c').mode & 0o777], [0o600, 0o600])
+  FS.unlink('/hf/a')
+  assert.deepEqual([text(FS, '/hf/c'), FS.stat('/hf/c').nlink], ['through b', 2])
+  FS.rename('/hf/c', '/hf/d/b') // the same file: nothing happens, as on Linux
+  assert.deepEqual([text(FS, '/hf/c'), text(FS, '/hf/d/b')], ['through b', 'through b'])
+  fails(63, () => link('/hf/d', '/hf', 'd2')) // EPERM
+  fails(20, () => link('/hf/c', '/hf', 'd')) // EEXIST
+  fails(ENOENT, () => link('/hf/none', '/hf', 'x'))
+  FS.writeFile('/tmp/elsewhere', '')
+  fails(75, () => link('/tmp/elsewhere', '/hf', 'x')) // EXDEV
 })
 
 test('another runtime uses the mount through PROXYFS', async (t) => {
