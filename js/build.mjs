@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,6 +25,7 @@ const targets = {
   // Shipped, so that a worker finds it without a bundler: import maps do not reach into workers.
   'comlink.js': () => {
     const comlink = join(here, 'vendor/node_modules/comlink')
+    if (!existsSync(comlink)) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: join(here, 'vendor'), stdio: 'inherit' })
     writeFileSync(join(dist, 'comlink.js'), readFileSync(join(comlink, 'dist/esm/comlink.mjs'), 'utf8').replace(/^\/\/# sourceMappingURL.*$/m, ''))
     copyFileSync(join(comlink, 'LICENSE'), join(dist, 'comlink.LICENSE'))
     const names = ['expose', 'wrap', 'transfer', 'releaseProxy']

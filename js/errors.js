@@ -65,6 +65,8 @@ export class HoldfastError extends Error {
   }
 }
 
+/** @typedef {Error & { errno?: number, code?: string, syscall?: string, path?: string, dest?: string }} ErrnoError as NodeJS.ErrnoException */
+
 /**
  * An error as node:fs throws it: code, negative errno, syscall, path, and the message made of them.
  *
@@ -73,13 +75,14 @@ export class HoldfastError extends Error {
  * @param {string} [path]
  * @param {string} [dest]
  * @param {unknown} [cause]
+ * @returns {ErrnoError}
  */
 export function errnoError(errno, syscall, path, dest, cause) {
   const code = codeOf(errno)
   let message = `${code}: ${textOf(errno)}, ${syscall}`
   if (path !== undefined) message += ` '${path}'`
   if (dest !== undefined) message += ` -> '${dest}'`
-  const err = /** @type {NodeJS.ErrnoException & { dest?: string }} */ (new Error(message, cause === undefined ? undefined : { cause }))
+  const err = /** @type {ErrnoError} */ (new Error(message, cause === undefined ? undefined : { cause }))
   err.errno = -errno
   err.code = code
   err.syscall = syscall

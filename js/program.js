@@ -1,5 +1,6 @@
 /** A running Go program: starting it, and noticing that it has died. */
 
+import { createGo } from './dist/go.js'
 import { HoldfastError } from './errors.js'
 
 /**
@@ -19,7 +20,6 @@ import { HoldfastError } from './errors.js'
  * @returns {Promise<Program>}
  */
 export async function startProgram(module, what, imports, died) {
-  const { createGo } = await import('./dist/go.js')
   const { go, scope, output } = createGo()
   /** @type {HoldfastError | null} */
   let dead = null

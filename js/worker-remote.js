@@ -237,7 +237,7 @@ export class RemoteFiles {
   }
 
   /**
-   * @template {{ encoding?: BufferEncoding, snapshot?: Snapshot | string }} O
+   * @template {{ encoding?: 'utf8' | 'latin1' | 'base64' | 'hex', snapshot?: Snapshot | string }} O
    * @param {string} path
    * @param {O} [options]
    * @returns {Promise<O extends { encoding: string } ? string : Uint8Array>}

@@ -17,9 +17,10 @@ const types = {
 
 /**
  * @param {Record<string, string>} folders URL prefix (with slashes at both ends) → folder
+ * @param {{ port?: number, headers?: Record<string, string>, types?: Record<string, string> }} [options] headers of every file, and media types by extension
  * @returns {Promise<{ origin: string, onPost(path: string, handler: (body: any) => any): void, close(): Promise<void> }>}
  */
-export async function serve(folders, { port = 0 } = {}) {
+export async function serve(folders, { port = 0, headers = {}, types: otherTypes = {} } = {}) {
   const posts = new Map()
 
   const server = http.createServer(async (request, response) => {
@@ -38,9 +39,10 @@ export async function serve(folders, { port = 0 } = {}) {
       const info = await stat(file).catch(() => null)
       if (!info?.isFile()) break
       response.writeHead(200, {
-        'content-type': types[path.extname(file)] ?? 'application/octet-stream',
+        'content-type': otherTypes[path.extname(file)] ?? types[path.extname(file)] ?? 'application/octet-stream',
         'content-length': info.size,
         'cache-control': 'no-cache',
+        ...headers,
       })
       return createReadStream(file).pipe(response)
     }

@@ -1,0 +1,29 @@
+// What an app in TypeScript may write; compiled, never run.
+
+import { HoldfastError, memory, open, opfs, requestPersistence, s3, type Volume } from 'holdfast'
+import { nodeDirectory } from 'holdfast/node'
+import { mountEmscripten } from 'holdfast/emscripten'
+import { holdfastMount } from 'holdfast/php'
+import { connect, exposeVolume } from 'holdfast/worker'
+
+export async function use(worker: Worker): Promise<number> {
+  const volume: Volume = await open('v', { storage: memory(), ifLocked: 'wait', durability: 'manual', history: { keep: 3 }, signal: AbortSignal.timeout(1) })
+  volume.fs.writeFileSync('/f', 'x')
+  const snapshot = volume.snapshot({ label: 'x' })
+  const paths: string[] = volume.diff(snapshot).map((change) => change.path)
+  const { seq, bytesWritten }: { seq: number; bytesWritten: number } = volume.commit()
+  await volume.publish(s3({ endpoint: 'https://s3.example.com', bucket: 'b', credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }) }), {
+    onProgress: (p) => console.log(p.phase, p.bytesDone),
+  })
+  volume.lost.then((err: HoldfastError) => err.code)
+  const { quota = 0 } = await volume.estimate()
+  exposeVolume(volume, { name: 'v' })
+  const remote = await connect(worker)
+  const text: string = await remote.fs.readFile('/f', { encoding: 'utf8' })
+  const bytes: Uint8Array = await remote.fs.readFile('/f')
+  const granted: boolean = await requestPersistence()
+  void [opfs(), nodeDirectory('/tmp/v'), mountEmscripten, holdfastMount(volume), granted, text, bytes, paths]
+  // @ts-expect-error there is no such choice
+  await open('v', { ifLocked: 'perhaps' })
+  return seq + bytesWritten + quota
+}
