@@ -4,7 +4,7 @@
 #   make build          the WebAssembly modules and the npm package's dist
 #   make demo           build everything and start the demo on 127.0.0.1
 #   make test           every test; the parts are test-go, test-wasm-node,
-#                       test-chromium, test-node, test-e2e and test-web
+#                       test-chromium, test-node, test-e2e, test-package and test-web
 #   make crash N=…      power fails N times, at every operation, under files and under SQLite
 #   make lint           gofmt, vet, staticcheck, tsc
 #   make clean          remove everything that was built
@@ -20,9 +20,9 @@ WASM_TESTED := ./memfs/... ./opfs/... ./s3publish/...
 CHROMIUM_TESTED := ./memfs/... ./opfs/...
 
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
-NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json js/vendor/package-lock.json web/package-lock.json tests/e2e/package-lock.json))
+NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json js/vendor/package-lock.json web/package-lock.json tests/e2e/package-lock.json tests/package/package-lock.json))
 
-.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-web lint lint-go lint-js lint-locks crash demo deps clean
+.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-package test-web lint lint-go lint-js lint-locks crash demo deps clean
 all: build
 
 # ---- what is built ----
@@ -63,7 +63,7 @@ build/browserexec: $(wildcard tests/browserexec/*)
 
 # ---- tests ----
 
-test: test-go test-wasm-node test-chromium test-node test-e2e test-web
+test: test-go test-wasm-node test-chromium test-node test-e2e test-package test-web
 
 # With the S3 server at hand, the tests of the S3 client run too.
 test-go: build/versitygw
@@ -83,6 +83,10 @@ test-node: build js/node_modules/.stamp
 # One file at a time: each drives a Chromium of its own.
 test-e2e: deps build build/versitygw tests/e2e/node_modules/.stamp
 	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
+
+# The package as npm packs it, in bundlers, test runners and plain pages.
+test-package: deps build js/node_modules/.stamp tests/e2e/node_modules/.stamp tests/package/node_modules/.stamp
+	node --test tests/package/package.test.mjs
 
 test-web: deps build build/versitygw $(NPM_FOLDERS:=/node_modules/.stamp)
 	node --test --test-concurrency=1 $(sort $(wildcard web/test/*.test.mjs))

@@ -221,5 +221,5 @@ test('the example suite runs under Vitest', async () => {
 })
 
 test('the example suite runs under Jest', async () => {
-  assert.match(await runner(['node_modules/jest/bin/jest.js', '--rootDir', 'examples/jest'], { NODE_OPTIONS: '--experimental-vm-modules' }), /Tests:\s+3 passed/)
+  assert.match(await runner(['node_modules/jest/bin/jest.js', '--config', 'examples/jest/jest.config.mjs'], { NODE_OPTIONS: '--experimental-vm-modules' }), /Tests:\s+3 passed/)
 })
