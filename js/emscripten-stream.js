@@ -26,13 +26,26 @@ const MAP_PRIVATE = 2
  * @property {number} id the module's number
  * @property {number} refs
  * @property {Set<string> | null} maps the places of its shared mappings, as `key` writes them
+ * @property {number} shm the inode, when it is a -shm that is mapped
  */
+
+/**
+ * Which runtime has which -shm of SQLite mapped, by inode. Connections in WAL mode agree through that memory, and runtimes share none:
+ * two of them would overwrite each other's transactions and never notice.
+ *
+ * @type {WeakMap<import('./core.js').Core, Map<number, any>>}
+ */
+const users = new WeakMap()
 
 /** @param {number} offset @param {number} length */
 const key = (offset, length) => `${offset}+${length}`
 
 /** @param {Guest} guest */
 export function streamOps({ FS, module, core, nodes, fail, check, ino, attributes, change, sync }) {
+  const shm = users.get(core) ?? new Map()
+  users.set(core, shm)
+  const isShm = (/** @type {any} */ stream) => stream.node.name.endsWith('-shm')
+
   // One array over the guest's memory is kept: HEAP8 is an Int8Array, and copying between arrays of two types is many times slower.
   let heap = new Uint8Array(0)
 
@@ -86,7 +99,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
         fail(id)
       }
       /** @type {Handle} */
-      const handle = { id, refs: 1, maps: null }
+      const handle = { id, refs: 1, maps: null, shm: 0 }
       stream.handle = handle
     },
     /** @param {any} stream */
@@ -95,7 +108,10 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     },
     /** @param {any} stream */
     close(stream) {
-      if (--stream.handle.refs === 0) core.x.handle_close(stream.handle.id)
+      const { handle } = stream
+      if (--handle.refs > 0) return
+      if (handle.shm !== 0) shm.delete(handle.shm)
+      core.x.handle_close(handle.id)
     },
     /** @param {any} stream */
     getattr(stream) {
@@ -132,6 +148,12 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     /** The guest gets a copy; msync and munmap of a shared mapping write it back. @param {any} stream @param {number} length @param {number} position @param {number} prot @param {number} flags */
     mmap(stream, length, position, prot, flags) {
       const { handle } = stream
+      if (!(flags & MAP_PRIVATE) && isShm(stream)) {
+        const user = shm.get(stream.node.ino)
+        if (user && user !== FS) fail(-16)
+        handle.shm = stream.node.ino
+        shm.set(handle.shm, FS)
+      }
       const contents = new Uint8Array(length)
       check(core.read(handle.id, contents, 0, length, position))
       const mapping = mapped(contents, prot, flags)
@@ -154,7 +176,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
       // although the guest may close it. What was not mapped from this file is not written to it.
       if (!handle.maps?.has(key(offset, length))) return 0
       // SQLite's -shm is memory for those who use the database now. A copy of what one of them had would mislead the next.
-      if (stream.node.name.endsWith('-shm')) return 0
+      if (isShm(stream)) return 0
       const inside = Math.min(length, check(core.x.handle_size(handle.id)) - offset) // a mapping never makes its file longer
       if (inside > 0) check(core.write(handle.id, bytesOf(buffer), 0, inside, offset))
       return check(sync())
@@ -183,5 +205,12 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     return { ptr, allocated: true }
   }
 
-  return { file, directory }
+  return {
+    file,
+    directory,
+    /** The runtime is gone, perhaps with files that it never closed. */
+    detach() {
+      for (const [ino, user] of shm) if (user === FS) shm.delete(ino)
+    },
+  }
 }

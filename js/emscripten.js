@@ -277,6 +277,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     /** Stops watching the volume; to be called when the mount is gone. */
     detach() {
       nodes.detach()
+      streams.detach()
     },
   }
 }

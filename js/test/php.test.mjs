@@ -99,6 +99,28 @@ test('two runtimes use one volume', async (t) => {
   assert.equal(await a.run(count('/data/x.db')), '20 ok')
 })
 
+test('a second runtime is refused a WAL database while the first has it open, instead of losing transactions', async (t) => {
+  const [a, b] = [await startPhp(), await startPhp()]
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  for (const { php } of [a, b]) await php.mount('/data', holdfastMount(volume))
+  const insert = (/** @type {string} */ who) => `${db('/data/x.db')} $db->exec("insert into t values('${who}')");`
+  await a.run(`${db('/data/x.db')} $db->exec('pragma journal_mode = wal'); $db->exec('create table t(v)');`)
+  /** @type {string[]} */ const said = []
+  a.php.onMessage(async () => void said.push(await b.run(`try { ${insert('b')} echo 'done'; } catch (Exception $e) { echo $e->getMessage(); }`)))
+  await a.run(`${insert('a')} post_message_to_js('now'); $db->exec("insert into t values('a')"); post_message_to_js('now'); $db->exec("insert into t values('a')");`)
+  assert.equal(said.length, 2)
+  for (const message of said) assert.match(message, /disk I\/O error/)
+  assert.equal(await b.run(count('/data/x.db')), '3 ok')
+  await b.run(insert('b'))
+  assert.equal(await a.run(count('/data/x.db')), '4 ok')
+  // A runtime that was exchanged in the middle of its work holds nothing.
+  await a.php.run({ code: `<?php ${db('/data/x.db')} $db->query('select * from t'); trigger_error('die', E_USER_ERROR);` }).catch(() => {})
+  await a.php.hotSwapPHPRuntime(await nextRuntime())
+  await b.run(insert('b'))
+  assert.equal(await b.run(count('/data/x.db')), '5 ok')
+})
+
 test("commitOn 'request.end' commits once after each request", async (t) => {
   const { php, run } = await startPhp()
   const storage = arrayStorage()
