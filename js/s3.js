@@ -6,7 +6,7 @@ import { compile, locate } from './module.js'
 import { startProgram } from './program.js'
 
 /**
- * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string, expiration?: Date | number }} Credentials
+ * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string, expiration?: Date | number | string }} Credentials
  *
  * @typedef {object} S3Config
  * @property {string} endpoint such as https://s3.eu-central-1.amazonaws.com
@@ -14,7 +14,8 @@ import { startProgram } from './program.js'
  * @property {string} bucket
  * @property {string} [prefix] of every key
  * @property {boolean} [forcePathStyle] the bucket in the path (the default) rather than in the host name
- * @property {Credentials | (() => Credentials | Promise<Credentials>)} credentials they are used to sign and are kept nowhere
+ * @property {Credentials | (() => Credentials | Promise<Credentials>)} credentials they are used to sign, and kept in memory only. A
+ *   function is called for the first request, a minute before they expire, and when the service refuses them
  * @property {import('./volume.js').RetryOptions} [retry]
  * @property {import('./module.js').WasmSource} [wasm] where s3.wasm is, when it is not beside this package
  */

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,11 +23,11 @@ type S3 struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 }
 
-// String hides the credentials from logs.
-func (S3) String() string { return "(S3 bucket)" }
+// Format hides the credentials from everything that package fmt prints.
+func (S3) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(S3 bucket)") }
 
-// GoString hides the credentials from logs.
-func (S3) GoString() string { return "(S3 bucket)" }
+// MarshalJSON hides the credentials from logs in JSON.
+func (S3) MarshalJSON() ([]byte, error) { return []byte(`"(S3 bucket)"`), nil }
 
 // Signed is a request that an S3 service accepts.
 type Signed struct {

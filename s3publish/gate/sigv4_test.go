@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -87,11 +88,12 @@ func TestASignatureBindsWhatWasAllowed(t *testing.T) {
 }
 
 func TestTheSecretIsNotPrinted(t *testing.T) {
-	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		for _, v := range []any{bucket, &bucket} {
-			text := fmt.Sprintf(format, v)
-			require.NotContains(t, text, bucket.SecretAccessKey)
+	for _, v := range []any{bucket, &bucket, []gate.S3{bucket}, gate.Gateway{S3: &bucket}} {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q"} {
+			require.NotContains(t, fmt.Sprintf(format, v), bucket.SecretAccessKey)
 		}
+		b, err := json.Marshal(v)
+		require.NotContains(t, string(b)+fmt.Sprint(err), bucket.SecretAccessKey)
 	}
 	signed, err := bucket.Sign("site/", gate.Request{Op: gate.Get, Key: "heads/site"}, now)
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ package s3store_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,6 +98,18 @@ func TestTextsFromTheServerShowNoCredentialsAndAreBounded(t *testing.T) {
 	_, err := s.Get(t.Context(), "a", 0, 10)
 	require.ErrorContains(t, err, "*** *** ***")
 	require.Less(t, len(err.Error()), 1000)
+}
+
+func TestCredentialsAreNotPrinted(t *testing.T) {
+	c := s3store.Credentials{AccessKeyID: "the-key-id", SecretAccessKey: "the-secret", SessionToken: "the-token"}
+	for _, v := range []any{c, &c, []s3store.Credentials{c}, struct{ C s3store.Credentials }{c}} {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
+			require.NotContains(t, fmt.Sprintf(format, v), "the-")
+		}
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.NotContains(t, string(b), "the-")
+	}
 }
 
 func TestAServiceThatIgnoresRangesIsRefused(t *testing.T) {

@@ -16,6 +16,7 @@ package s3store
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,11 +55,11 @@ type Credentials struct {
 	Expires time.Time // zero: not known
 }
 
-// String hides the credentials from logs.
-func (Credentials) String() string { return "(credentials)" }
+// Format hides the credentials from everything that package fmt prints.
+func (Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(credentials)") }
 
-// GoString hides the credentials from logs.
-func (Credentials) GoString() string { return "(credentials)" }
+// MarshalJSON hides the credentials from logs in JSON.
+func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"(credentials)"`), nil }
 
 // Static always returns c.
 func Static(c Credentials) func(context.Context) (Credentials, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"syscall/js"
 	"time"
 
@@ -72,11 +73,17 @@ func readCredentials(v js.Value) (s3store.Credentials, error) {
 		AccessKeyID: text(v, "accessKeyId"), SecretAccessKey: text(v, "secretAccessKey"), SessionToken: text(v, "sessionToken"),
 	}
 	expires := property(v, "expiration")
-	if expires.Type() == js.TypeObject && expires.InstanceOf(js.Global().Get("Date")) {
+	switch {
+	case expires.Type() == js.TypeObject && expires.InstanceOf(js.Global().Get("Date")):
 		expires = expires.Call("getTime")
+	case expires.Type() == js.TypeString: // as STS writes it
+		expires = js.Global().Get("Date").Call("parse", expires)
 	}
-	if expires.Type() == js.TypeNumber {
+	// A time that is none would never come.
+	if expires.Type() == js.TypeNumber && math.Abs(expires.Float()) <= 8.64e15 {
 		c.Expires = time.UnixMilli(int64(expires.Float()))
+	} else if !expires.IsUndefined() && !expires.IsNull() {
+		return c, errors.New("expiration is not a time")
 	}
 	return c, nil
 }

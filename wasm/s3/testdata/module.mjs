@@ -107,6 +107,14 @@ test('credentials come from an object or a function', async () => {
   await expiring.get('p')
   await expiring.get('p')
   assert.ok(calls >= 3)
+  for (const [expiration, times] of [[new Date(Date.now() + 1000).toISOString(), 2], [new Date(Date.now() + 3600e3).toISOString(), 1], [Date.now() + 50e3, 2], [undefined, 1], [null, 1]]) {
+    calls = 0
+    const s = holdfastS3({ ...config, credentials: () => { calls++; return { ...credentials, expiration } } })
+    await s.get('p')
+    await s.get('p')
+    assert.equal(calls >= 2, times === 2, `${expiration}: asked ${calls} times`)
+  }
+  await rejects(holdfastS3({ ...config, credentials: { ...credentials, expiration: 'soon' } }).get('p'), 'ErrCredentials')
   await rejects(holdfastS3({ ...config, credentials: async () => { throw new Error('wrong-secret') } }).get('p'), 'ErrCredentials')
   await rejects(holdfastS3({ ...config, credentials: () => { throw new Error('wrong-secret') } }).get('p'), 'ErrCredentials')
   await rejects(holdfastS3({ ...config, credentials: () => undefined }).get('p'), 'ErrCredentials')
