@@ -160,7 +160,7 @@ export class RemoteVolume {
    * fetches credentials, are called here. A store of one's own is called here.
    *
    * @param {ObjectStore} remote
-   * @param {{ label?: string, overwrite?: boolean, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @param {import('./volume.js').TransferOptions & { label?: string, overwrite?: boolean, onConflict?: 'fail' | 'branch' }} [options]
    * @returns {Promise<import('./volume.js').PublishResult>}
    */
   publish(remote, options) {
@@ -169,7 +169,7 @@ export class RemoteVolume {
 
   /**
    * @param {ObjectStore} remote as for publish
-   * @param {{ snapshot?: import('./volume.js').Published | string, name?: string, signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options]
+   * @param {import('./volume.js').TransferOptions & { snapshot?: import('./volume.js').Published | string }} [options]
    * @returns {Promise<import('./volume.js').Published>}
    */
   pull(remote, options) {

@@ -174,7 +174,7 @@ test('a deleted snapshot is gone for ever, and what only it needed is given back
   await volume.close()
   volume = await open('v', { storage, history: { keep: 2 } })
   t.after(() => volume.close())
-  assert.deepEqual(volume.snapshots().map((s) => s.label), ['', ''])
+  assert.deepEqual(volume.snapshots().map((s) => s.label ?? ''), ['', ''])
   assert.throws(() => volume.restore(kept), { code: 'ErrNotFound' })
   await volume.verify()
 })

@@ -51,7 +51,11 @@ test('the page snapshots, lists, compares, restores, commits, verifies and asks 
   assert.equal(seen.two.durable && seen.two.bytesWritten > 0, true)
   assert.deepEqual(seen.changes.map(({ change, path }) => `${change} ${path}`).sort(), ['create /d', 'create /d/e', 'update /f'])
   assert.deepEqual(seen.changes, seen.since)
-  assert.equal(seen.estimate.file, there.estimate.file)
+  assert.deepEqual({ ...seen.estimate, usage: 0, quota: 0 }, { ...there.estimate, usage: 0, quota: 0 })
+  assert.equal(await inPage(async (one) => {
+    await remote.deleteSnapshot(one)
+    return (await failure(() => remote.deleteSnapshot(one))).code
+  }, seen.one), 'ErrNotFound')
 
   const files = await inPage(async (before) => {
     const { fs } = remote
