@@ -57,6 +57,8 @@ export class Core {
   watchers = new Set()
   /** What SQLite's connections have locked (sqlite-locks.js). @type {import('./sqlite-locks.js').Locks | undefined} */
   locks
+  /** Who wants to know of changes (fs-watch.js). @type {import('./fs-watch.js').Watching | undefined} */
+  watching
   /** The device number that guests see. */
   dev = 1
   /** What a guest's fsync does: 0, or a negative errno. @type {() => number} */

@@ -8,6 +8,8 @@ const CHUNK = 1 << 20
 
 export class SnapshotFiles {
   readonly = true
+  /** Nothing ever changes. */
+  core = null
   #core
   #id
 

@@ -36,6 +36,8 @@ const ROOT = 1
 
 export class Files {
   readonly = false
+  /** Where to ask for changes. @type {import('./core.js').Core | null} */
+  core
   #core
   /** Of the path that was resolved last: the directory of its last name, and that name's length in the slot. */
   #parent = 0
@@ -46,7 +48,7 @@ export class Files {
    * @param {() => number} sync makes the volume durable, if fsync is to do that; answers 0 or a negative errno
    */
   constructor(core, sync) {
-    this.#core = core
+    this.core = this.#core = core
     this.sync = sync
   }
 
@@ -279,20 +281,10 @@ export class Files {
     if (a.n === 0 || b.n === 0) this.fail(-E.EBUSY, 'rename', from, to)
     if (a.ino === 0) this.fail(-E.ENOENT, 'rename', from, to)
     if (a.type !== abi.S_IFDIR && (a.slash || b.slash)) this.fail(-E.ENOTDIR, 'rename', from, to)
-    if (a.type !== abi.S_IFDIR && b.type === abi.S_IFDIR) this.fail(this.#isAbove(b.ino, a.dir) ? -E.ENOTEMPTY : -E.EISDIR, 'rename', from, to)
     const names = [this.#core.text(0, a.n), this.#core.text(1, b.n)]
     this.#check(this.#core.x.rename(a.dir, a.n, b.dir, b.n), 'rename', from, to)
     this.#core.forget(a.dir, names[0])
     this.#core.forget(b.dir, names[1])
-  }
-
-  /**
-   * @param {number} above a directory
-   * @param {number} dir another, or the same
-   */
-  #isAbove(above, dir) {
-    while (dir !== above && dir !== ROOT) dir = this.#core.x.resolve(dir, this.#core.put(0, '..'), 0, 0)
-    return dir === above
   }
 
   /**

@@ -11,8 +11,61 @@ const encoder = new TextEncoder()
  * @param {string} code
  * @param {string} message
  */
-function invalid(code, message) {
+export function invalid(code, message) {
   return Object.assign(new TypeError(message), { code })
+}
+
+/**
+ * @param {string} what the argument, and what it must be
+ * @param {any} received
+ */
+export function invalidType(what, received) {
+  let got
+  if (received === null || received === undefined) got = String(received)
+  else if (typeof received === 'function') got = `function ${received.name}`
+  else if (typeof received === 'object') got = received.constructor?.name ? `an instance of ${received.constructor.name}` : 'an object'
+  else {
+    const text = typeof received === 'string' ? `'${received}'` : typeof received === 'bigint' ? `${received}n` : String(received)
+    got = `type ${typeof received} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`
+  }
+  return invalid('ERR_INVALID_ARG_TYPE', `The ${what}. Received ${got}`)
+}
+
+/**
+ * @param {string} name
+ * @param {string} must
+ * @param {unknown} received
+ */
+function outOfRange(name, must, received) {
+  return Object.assign(new RangeError(`The value of "${name}" is out of range. It must be ${must}. Received ${received}`), { code: 'ERR_OUT_OF_RANGE' })
+}
+
+/**
+ * The part of a view that a read or a write is about.
+ *
+ * @param {ArrayBufferView} view
+ * @param {number | null | undefined} offset
+ * @param {number | null | undefined} length
+ */
+export function toPart(view, offset, length) {
+  if (!ArrayBuffer.isView(view)) throw invalidType('"buffer" argument must be an instance of Buffer, TypedArray, or DataView', view)
+  const bytes = toBytes(view)
+  const at = toCount('offset', offset ?? 0)
+  const n = toCount('length', length ?? Math.max(0, bytes.length - at))
+  if (n > 0 && at > bytes.length) throw outOfRange('offset', `>= 0 && <= ${bytes.length}`, at)
+  if (n > bytes.length - at) throw outOfRange('length', `<= ${bytes.length - at}`, n)
+  return bytes.subarray(at, at + n)
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} n
+ */
+function toCount(name, n) {
+  if (typeof n !== 'number') throw invalidType(`"${name}" argument must be of type number`, n)
+  if (!Number.isInteger(n)) throw outOfRange(name, 'an integer', n)
+  if (n < 0) throw outOfRange(name, '>= 0', n)
+  return n
 }
 
 /**
@@ -24,7 +77,7 @@ export function toPath(path, name = 'path') {
   if (typeof path === 'string') p = path
   else if (path instanceof Uint8Array) p = new TextDecoder().decode(path)
   else if (path instanceof URL && path.protocol === 'file:') p = decodeURIComponent(path.pathname)
-  else throw invalid('ERR_INVALID_ARG_TYPE', `The "${name}" argument must be of type string or an instance of Buffer or URL.`)
+  else throw invalidType(`"${name}" argument must be of type string or an instance of Buffer or URL`, path)
   if (p.includes('\0')) throw invalid('ERR_INVALID_ARG_VALUE', `The argument '${name}' must be a string, Uint8Array, or URL without null bytes.`)
   return p
 }
@@ -33,7 +86,7 @@ export function toPath(path, name = 'path') {
  * @param {number} fd
  */
 export function toFd(fd) {
-  if (typeof fd !== 'number' || !Number.isInteger(fd)) throw invalid('ERR_INVALID_ARG_TYPE', 'The "fd" argument must be of type number.')
+  if (typeof fd !== 'number' || !Number.isInteger(fd)) throw invalidType('"fd" argument must be of type number', fd)
   return fd
 }
 
@@ -82,7 +135,7 @@ export function toMode(mode, otherwise) {
 export function toMillis(time) {
   if (time instanceof Date) return time.getTime()
   const t = Number(time)
-  if (Number.isNaN(t)) throw invalid('ERR_INVALID_ARG_TYPE', 'The time argument must be of type number, string or Date.')
+  if (Number.isNaN(t)) throw invalidType('"time" argument must be of type number, string or Date', time)
   // Seconds with a fraction: rounded to microseconds, which is what a double still tells apart.
   return Number.isInteger(t) ? t * 1000 : Math.round(t * 1e6) / 1e3
 }
@@ -110,7 +163,7 @@ export function toBytes(data, encoding) {
   if (data instanceof Uint8Array) return data
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer) return new Uint8Array(data)
-  throw invalid('ERR_INVALID_ARG_TYPE', 'The "data" argument must be of type string or an instance of Buffer, TypedArray, or DataView.')
+  throw invalidType('"data" argument must be of type string or an instance of Buffer, TypedArray, or DataView', data)
 }
 
 /**
@@ -128,6 +181,9 @@ export function fromBytes(bytes, encoding) {
   }
   return plain ? bytes : toText(bytes, /** @type {string} */ (encoding).toLowerCase())
 }
+
+/** A Buffer where there are some. @param {Uint8Array} bytes */
+export const toBuffer = (bytes) => fromBytes(bytes)
 
 /** @param {Uint8Array} b */
 const binary = (b) => {

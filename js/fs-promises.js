@@ -3,18 +3,24 @@
  * memory; only a commit, in FileHandle.sync, touches a disk, and that too is synchronous.
  */
 
+import { toBuffer, toPath } from './fs-args.js'
+import { linesOf } from './fs-streams.js'
+import { watchEvents } from './fs-watch.js'
+
 const NAMES = /** @type {const} */ ([
   'access',
   'appendFile',
   'chmod',
   'chown',
   'copyFile',
+  'cp',
   'lchown',
   'link',
   'lstat',
   'lutimes',
   'mkdir',
   'mkdtemp',
+  'opendir',
   'readFile',
   'readdir',
   'readlink',
@@ -35,7 +41,8 @@ const NAMES = /** @type {const} */ ([
 /** @typedef {any} SyncFs */
 
 /**
- * @typedef {{ [N in Name]: (...args: any[]) => Promise<any> } & { open: (path: any, flags?: string | number, mode?: number) => Promise<FileHandle>, constants: any }} VolumePromises
+ * @typedef {{ [N in Name]: (...args: any[]) => Promise<any> } & { open: (path: any, flags?: string | number, mode?: number | string) => Promise<FileHandle>,
+ *   watch: (path: any, options?: { recursive?: boolean, signal?: AbortSignal }) => AsyncIterableIterator<{ eventType: 'rename' | 'change', filename: string }>, constants: any }} VolumePromises
  */
 
 /**
@@ -46,14 +53,17 @@ export function promisesOf(fs) {
   /** @type {any} */
   const p = { constants: fs.constants }
   for (const name of NAMES) {
-    const call = fs[`${name}Sync`]
+    const sync = fs[`${name}Sync`]
+    const call = sync.native ?? sync // Node's promises have the native realpath
     p[name] = async (/** @type {any[]} */ ...args) => {
       // A FileHandle in the place of a path stands for its descriptor.
       if (args[0] instanceof FileHandle) args[0] = args[0].fd
+      else if (typeof args[0] === 'number') toPath(/** @type {any} */ (args[0])) // a descriptor alone does not
       return call(...args)
     }
   }
   p.open = async (/** @type {any} */ path, /** @type {any} */ flags, /** @type {any} */ mode) => new FileHandle(fs, fs.openSync(path, flags, mode))
+  p.watch = (/** @type {any} */ path, /** @type {any} */ options) => watchEvents(fs, path, typeof options === 'string' ? {} : options)
   return p
 }
 
@@ -78,13 +88,38 @@ export class FileHandle {
     this.fd = -1
     if (fd >= 0) this.#fs.closeSync(fd)
   }
-  /** @param {any} buffer @param {any[]} rest @returns {Promise<{ bytesRead: number, buffer: any }>} */
+  /** @param {any} [buffer] or an object with buffer, offset, length and position @param {any[]} rest @returns {Promise<{ bytesRead: number, buffer: any }>} */
   async read(buffer, ...rest) {
-    if (buffer?.buffer && !ArrayBuffer.isView(buffer)) {
-      rest = [buffer]
-      buffer = buffer.buffer
+    if (!ArrayBuffer.isView(buffer)) {
+      rest = [buffer ?? {}]
+      buffer = buffer?.buffer ?? toBuffer(new Uint8Array(16384))
     }
     return { bytesRead: this.#fs.readSync(this.fd, buffer, ...rest), buffer }
+  }
+  /** @param {ArrayBufferView[]} buffers @param {number | null} [position] */
+  async readv(buffers, position) {
+    return { bytesRead: this.#fs.readvSync(this.fd, buffers, position), buffers }
+  }
+  /** @param {ArrayBufferView[]} buffers @param {number | null} [position] */
+  async writev(buffers, position) {
+    return { bytesWritten: this.#fs.writevSync(this.fd, buffers, position), buffers }
+  }
+  /** The lines of a text. @param {import('./fs-streams.js').ReadOptions} [options] */
+  async *readLines(options = {}) {
+    yield* linesOf(this.#fs, this.fd, { autoClose: false, ...options })
+    if (options.autoClose !== false) await this.close()
+  }
+  /** @param {import('./fs-streams.js').ReadOptions} [options] @returns {ReadableStream<any>} */
+  createReadStream(options = {}) {
+    return this.#fs.createReadStream(null, { ...options, fd: this })
+  }
+  /** @param {import('./fs-streams.js').WriteOptions} [options] @returns {WritableStream<any>} */
+  createWriteStream(options = {}) {
+    return this.#fs.createWriteStream(null, { ...options, fd: this })
+  }
+  /** @param {{ autoClose?: boolean }} [options] @returns {ReadableStream<any>} */
+  readableWebStream({ autoClose = false } = {}) {
+    return this.createReadStream({ autoClose })
   }
   /** @param {any} data @param {any[]} rest @returns {Promise<{ bytesWritten: number, buffer: any }>} */
   async write(data, ...rest) {

@@ -131,3 +131,66 @@ export class Dirent extends Typed {
     return this.parentPath
   }
 }
+
+/** An open directory, as opendir gives it: its names as they were then. */
+export class Dir {
+  #entries
+  #next = 0
+  #closed = false
+
+  /**
+   * @param {string} path
+   * @param {Dirent[]} entries
+   */
+  constructor(path, entries) {
+    this.path = path
+    this.#entries = entries
+  }
+
+  /** @returns {Dirent | null} null after the last one */
+  readSync() {
+    if (this.#closed) throw Object.assign(new Error('Directory handle was closed'), { code: 'ERR_DIR_CLOSED' })
+    return this.#entries[this.#next++] ?? null
+  }
+
+  closeSync() {
+    if (this.#closed) throw Object.assign(new Error('Directory handle was closed'), { code: 'ERR_DIR_CLOSED' })
+    this.#closed = true
+  }
+
+  /** @param {(err: unknown, entry?: Dirent | null) => void} [callback] @returns {any} */
+  read(callback) {
+    return told(callback, () => this.readSync())
+  }
+
+  /** @param {(err: unknown) => void} [callback] @returns {any} */
+  close(callback) {
+    return told(callback, () => this.closeSync())
+  }
+
+  /** Closes it at the end. @returns {AsyncGenerator<Dirent>} */
+  async *[Symbol.asyncIterator]() {
+    try {
+      for (let e; (e = this.readSync()); ) yield e
+    } finally {
+      this.closeSync()
+    }
+  }
+}
+
+/**
+ * Answers by a callback, or with a promise when there is none.
+ *
+ * @template T
+ * @param {((err: unknown, value?: T) => void) | undefined} callback
+ * @param {() => T} op
+ */
+async function told(callback, op) {
+  if (!callback) return op()
+  try {
+    const value = op()
+    setTimeout(() => callback(null, value))
+  } catch (err) {
+    setTimeout(() => callback(err))
+  }
+}

@@ -6,9 +6,13 @@
 import { E, errnoError } from './errors.js'
 import { O } from './files.js'
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './abi.js'
-import { BigIntStats, Dirent, Stats } from './fs-stats.js'
-import { fromBytes, toBytes, toFd, toFlags, toMillis, toMode, toOptions, toPath } from './fs-args.js'
+import { BigIntStats, Dir, Dirent, Stats } from './fs-stats.js'
+import { fromBytes, invalidType, toBytes, toFd, toFlags, toMillis, toMode, toOptions, toPart, toPath } from './fs-args.js'
+import { callbacksOf } from './fs-callbacks.js'
 import { promisesOf } from './fs-promises.js'
+import { readStream, writeStream } from './fs-streams.js'
+import { copyAll, join, makeAll, nativeRealpath, realpath, removeAll } from './fs-trees.js'
+import { FSWatcher, fileWatches, watch } from './fs-watch.js'
 
 /** @typedef {import('./fs-args.js').PathLike} PathLike */
 /** @typedef {import('./fs-args.js').FileOptions} FileOptions */
@@ -16,12 +20,10 @@ import { promisesOf } from './fs-promises.js'
 /** @typedef {{ file: import('./files.js').File, flags: number, position: number, path: string }} Open */
 /** @typedef {number | string | Date} Time */
 /** @typedef {ReturnType<typeof createFs>} VolumeFs */
+/** @typedef {(type: 'rename' | 'change', name: string) => void} WatchListener */
 
 const UMASK = 0o022
 const FIRST_FD = 3
-
-/** @param {string} dir @param {string} name */
-export const join = (dir, name) => (dir.endsWith('/') ? dir + name : `${dir}/${name}`)
 
 /** The flags and modes that calls take, with Linux's values. */
 export const constants = Object.freeze({ ...O, F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4, COPYFILE_EXCL: 1, S_IFMT, S_IFREG, S_IFDIR, S_IFLNK })
@@ -113,7 +115,7 @@ export function createFs(files, dev) {
     try {
       return stats(files.stat(toPath(path), follow, syscall), options)
     } catch (/** @type {any} */ err) {
-      if (options?.throwIfNoEntry === false && (err.code === 'ENOENT' || err.code === 'ENOTDIR')) return undefined
+      if (options?.throwIfNoEntry === false && err.code === 'ENOENT') return undefined
       throw err
     }
   }
@@ -162,6 +164,15 @@ export function createFs(files, dev) {
       }
     },
 
+    /**
+     * Copies a file or, with `recursive`, a tree.
+     *
+     * @param {PathLike} source
+     * @param {PathLike} dest
+     * @param {import('./fs-trees.js').CopyOptions} [options]
+     */
+    cpSync: (source, dest, options = {}) => copyAll(api, toPath(source, 'src'), toPath(dest, 'dest'), options),
+
     // Descriptors
 
     /** @param {PathLike} path @param {string | number} [flags] @param {number | string} [mode] */
@@ -190,10 +201,10 @@ export function createFs(files, dev) {
      * @param {number | bigint | null} [position]
      */
     readSync(fd, buffer, offset, length, position) {
+      toFd(fd)
       if (typeof offset === 'object') ({ offset, length, position } = offset ?? {})
-      const bytes = toBytes(buffer)
-      const at = offset ?? 0
-      return readAt(opened(fd, 'read'), bytes.subarray(at, at + (length ?? bytes.length - at)), position)
+      const part = toPart(buffer, offset, length)
+      return readAt(opened(fd, 'read'), part, position)
     },
 
     /**
@@ -204,14 +215,14 @@ export function createFs(files, dev) {
      * @param {number | null} [position]
      */
     writeSync(fd, data, offset, length, position) {
-      const o = opened(fd, 'write')
+      toFd(fd)
       if (typeof data === 'string') {
-        return writeAt(o, toBytes(data, /** @type {string | undefined} */ (length)), /** @type {number | null | undefined} */ (offset))
+        const bytes = toBytes(data, /** @type {string | undefined} */ (length))
+        return writeAt(opened(fd, 'write'), bytes, /** @type {number | null | undefined} */ (offset))
       }
       if (typeof offset === 'object' && offset !== null) ({ offset, length, position } = offset)
-      const bytes = toBytes(data)
-      const at = offset ?? 0
-      return writeAt(o, bytes.subarray(at, at + (/** @type {number | undefined} */ (length) ?? bytes.length - at)), position)
+      const part = toPart(data, offset, /** @type {number | undefined} */ (length))
+      return writeAt(opened(fd, 'write'), part, position)
     },
 
     /** @param {number} fd @param {ArrayBufferView[]} buffers @param {number | null} [position] */
@@ -256,6 +267,44 @@ export function createFs(files, dev) {
     futimesSync: (fd, atime, mtime) =>
       files.setattr(opened(fd, 'futime').file, { atimeMs: toMillis(atime), mtimeMs: toMillis(mtime) }, true, 'futime'),
 
+    // Streams
+
+    /** @param {PathLike} path @param {import('./fs-streams.js').ReadOptions | string} [options] @returns {ReadableStream<any>} of Uint8Arrays, or of strings when an encoding is given */
+    createReadStream: (path, options) => readStream(api, path, options),
+
+    /** @param {PathLike} path @param {import('./fs-streams.js').WriteOptions | string} [options] @returns {WritableStream<any>} for strings and views of bytes */
+    createWriteStream: (path, options) => writeStream(api, path, options),
+
+    /** The file as it is now. @param {PathLike} path @param {{ type?: string }} [options] @returns {Promise<Blob>} */
+    async openAsBlob(path, options) {
+      return new Blob([Uint8Array.from(using(path, 'r', undefined, readAll))], options)
+    },
+
+    // Changes
+
+    /**
+     * Tells of every change to a file, or to the names in a directory, whoever makes it: also guests, restore and pull.
+     *
+     * @param {PathLike} path
+     * @param {{ persistent?: boolean, recursive?: boolean, signal?: AbortSignal } | string | WatchListener} [options]
+     * @param {WatchListener} [listener]
+     * @returns {FSWatcher}
+     */
+    watch(path, options, listener) {
+      if (typeof options === 'function') [options, listener] = [{}, options]
+      return watch(api, files.core, toPath(path, 'filename'), typeof options === 'object' ? (options ?? {}) : {}, listener)
+    },
+
+    /** @param {PathLike} path @param {{ bigint?: boolean, persistent?: boolean } | ((now: any, before: any) => void)} options @param {(now: any, before: any) => void} [listener] @returns {any} */
+    watchFile(path, options, listener) {
+      if (typeof options === 'function') [options, listener] = [{}, options]
+      if (typeof listener !== 'function') throw invalidType('"listener" argument must be of type function', listener)
+      return watched.add(toPath(path, 'filename'), options, listener)
+    },
+
+    /** @param {PathLike} path @param {(now: any, before: any) => void} [listener] all of them when left out */
+    unwatchFile: (path, listener) => watched.delete(toPath(path, 'filename'), listener),
+
     // Directories
 
     /** @param {PathLike} path @param {number | string | { recursive?: boolean, mode?: number | string }} [options] @returns {string | undefined} with recursive: the first directory made */
@@ -263,7 +312,7 @@ export function createFs(files, dev) {
       const { recursive = false, mode } = typeof options === 'object' && options !== null ? options : { mode: options }
       const p = toPath(path)
       const bits = toMode(mode, 0o777) & ~UMASK
-      if (recursive) return mkdirAll(p, bits)
+      if (recursive) return makeAll(files, p, bits)
       files.mkdir(p, bits)
     },
 
@@ -299,6 +348,13 @@ export function createFs(files, dev) {
       return list
     },
 
+    /** @param {PathLike} path @param {{ recursive?: boolean }} [options] */
+    opendirSync(path, options = {}) {
+      const p = toPath(path)
+      files.readdir(p, 'opendir') // what is wrong is told now
+      return new Dir(p, api.readdirSync(p, { withFileTypes: true, recursive: options.recursive }))
+    },
+
     /** @param {PathLike} path @param {{ recursive?: boolean }} [_options] */
     rmdirSync: (path, _options) => files.rmdir(toPath(path)),
 
@@ -320,7 +376,7 @@ export function createFs(files, dev) {
           path: p,
         })
       }
-      removeTree(p)
+      removeAll(files, p)
     },
 
     // Names
@@ -344,7 +400,7 @@ export function createFs(files, dev) {
     },
 
     /** @param {PathLike} path @param {FileOptions} [_options] */
-    realpathSync: (path, _options) => realpath(toPath(path)),
+    realpathSync: (path, _options) => realpath(files, toPath(path)),
 
     // Attributes
 
@@ -404,74 +460,14 @@ export function createFs(files, dev) {
 
     Stats,
     Dirent,
-    /** @type {import('./fs-promises.js').VolumePromises} */ // @ts-ignore set below
-    promises: undefined,
+    Dir,
   }
+  const watched = fileWatches(api)
 
   /** @param {string} syscall */
   function sync(syscall) {
     const rc = files.sync()
     if (rc < 0) files.fail(rc, syscall)
-  }
-
-  /**
-   * As Node does it, whose errors depend on the order.
-   *
-   * @param {string} path
-   * @param {number} mode
-   * @returns {string | undefined}
-   */
-  function mkdirAll(path, mode) {
-    /** @type {string | undefined} */
-    let first
-    const todo = [path]
-    while (todo.length > 0) {
-      const next = /** @type {string} */ (todo.pop())
-      try {
-        files.mkdir(next, mode)
-        first ??= next
-      } catch (/** @type {any} */ err) {
-        const dir = next.slice(0, next.replace(/\/+$/, '').lastIndexOf('/')) || (next.startsWith('/') ? '/' : '')
-        if (err.code === 'ENOENT' && dir !== next && dir !== '') todo.push(next, dir)
-        else if (err.code !== 'EEXIST') throw errnoError(-err.errno, 'mkdir', path, undefined, err.cause)
-        else if ((statFor(next, 'mkdir', path).mode & S_IFMT) !== S_IFDIR) throw errnoError(todo.length > 0 ? E.ENOTDIR : E.EEXIST, 'mkdir', path)
-      }
-    }
-    return first
-  }
-
-  /**
-   * The attributes of a path, or an error as if another call on another path had failed.
-   *
-   * @param {string} path
-   * @param {string} syscall
-   * @param {string} about
-   */
-  function statFor(path, syscall, about) {
-    try {
-      return files.stat(path, true, 'stat')
-    } catch (/** @type {any} */ err) {
-      throw errnoError(-err.errno, syscall, about, undefined, err.cause)
-    }
-  }
-
-  /** @param {string} dir */
-  function removeTree(dir) {
-    // A path that leads through a link, or by "..", may go while what is below it is removed.
-    const unlessGone = (/** @type {() => void} */ op) => {
-      try {
-        op()
-      } catch (/** @type {any} */ err) {
-        if (err.code !== 'ENOENT') throw err
-      }
-    }
-    unlessGone(() => {
-      for (const { name, type } of files.readdir(dir, 'rm')) {
-        if (type === S_IFDIR) removeTree(join(dir, name))
-        else unlessGone(() => files.unlink(join(dir, name)))
-      }
-      files.rmdir(dir)
-    })
   }
 
   /**
@@ -509,48 +505,19 @@ export function createFs(files, dev) {
     }
   }
 
-  /**
-   * As Node's own: ".." is taken as text, before links are looked at, and errors name the directory that they are about.
-   *
-   * @param {string} path
-   */
-  function realpath(path) {
-    let at = '/'
-    const seen = new Set() // links that led somewhere; Node does not ask again, also where another name of the link leads elsewhere
-    for (let rest = normal(path); rest.length > 0; ) {
-      const next = join(at, /** @type {string} */ (rest.shift()))
-      const { mode, ino } = files.stat(next, false, 'lstat')
-      if ((mode & S_IFMT) !== S_IFLNK) {
-        at = next
-        continue
-      }
-      if (!seen.has(ino)) files.stat(next, true, 'stat') // a link that leads nowhere, or round in a circle
-      seen.add(ino)
-      const target = files.readlink(next)
-      rest = normal([target.startsWith('/') ? '' : at, target, ...rest].join('/'))
-      at = '/'
-    }
-    return at
-  }
-
-  api.promises = promisesOf(api)
-  return api
+  Object.assign(api.realpathSync, { native: (/** @type {PathLike} */ path, /** @type {FileOptions} */ _options) => nativeRealpath(files, toPath(path)) })
+  const calls = callbacksOf(api)
+  return /** @type {typeof api & Callbacks<typeof api> & { promises: import('./fs-promises.js').VolumePromises }} */ (
+    Object.assign(api, calls, { promises: promisesOf(api) })
+  )
 }
 
 /**
- * The names of a path without "." and "..".
+ * The names of T that end in Sync, without it: they take a callback as their last argument.
  *
- * @param {string} path
+ * @template T
+ * @typedef {{ [K in keyof T as K extends `${infer N}Sync` ? N : never]: (...args: any[]) => void }} Callbacks
  */
-function normal(path) {
-  /** @type {string[]} */
-  const names = []
-  for (const name of path.split('/')) {
-    if (name === '..') names.pop()
-    else if (name !== '' && name !== '.') names.push(name)
-  }
-  return names
-}
 
 /**
  * -1 leaves an owner as it is, as chown(2) has it.

@@ -124,6 +124,10 @@ func diff(n, m int32) int32 {
 	if err != nil {
 		return fail(err)
 	}
+	return jsonResult(changesOf(list), nil)
+}
+
+func changesOf(list []memfs.Change) []change {
 	all := make([]change, len(list))
 	for i, c := range list {
 		all[i] = change{Path: "/" + c.Path, Type: typeName(c.Type), Change: c.Kind.String(), Size: c.Size, Ranges: [][2]int64{}}
@@ -134,7 +138,7 @@ func diff(n, m int32) int32 {
 			all[i].Ranges = append(all[i].Ranges, [2]int64{r.Off, r.Len})
 		}
 	}
-	return jsonResult(all, nil)
+	return all
 }
 
 func typeName(mode uint32) string {
