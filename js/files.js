@@ -27,6 +27,7 @@ export const O = /** @type {const} */ ({
   O_EXCL: 0o200,
   O_TRUNC: 0o1000,
   O_APPEND: 0o2000,
+  O_SYNC: 0o4010000,
   O_DIRECTORY: 0o200000,
   O_NOFOLLOW: 0o400000,
 })

@@ -93,19 +93,19 @@ export function toFd(fd) {
 /** @type {Record<string, number>} */
 const FLAGS = {
   r: O.O_RDONLY,
-  rs: O.O_RDONLY,
+  rs: O.O_RDONLY | O.O_SYNC,
   'r+': O.O_RDWR,
-  'rs+': O.O_RDWR,
+  'rs+': O.O_RDWR | O.O_SYNC,
   w: O.O_WRONLY | O.O_CREAT | O.O_TRUNC,
   wx: O.O_WRONLY | O.O_CREAT | O.O_TRUNC | O.O_EXCL,
   'w+': O.O_RDWR | O.O_CREAT | O.O_TRUNC,
   'wx+': O.O_RDWR | O.O_CREAT | O.O_TRUNC | O.O_EXCL,
   a: O.O_WRONLY | O.O_CREAT | O.O_APPEND,
   ax: O.O_WRONLY | O.O_CREAT | O.O_APPEND | O.O_EXCL,
-  as: O.O_WRONLY | O.O_CREAT | O.O_APPEND,
+  as: O.O_WRONLY | O.O_CREAT | O.O_APPEND | O.O_SYNC,
   'a+': O.O_RDWR | O.O_CREAT | O.O_APPEND,
   'ax+': O.O_RDWR | O.O_CREAT | O.O_APPEND | O.O_EXCL,
-  'as+': O.O_RDWR | O.O_CREAT | O.O_APPEND,
+  'as+': O.O_RDWR | O.O_CREAT | O.O_APPEND | O.O_SYNC,
 }
 
 /** @param {string | number} flags */

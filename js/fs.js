@@ -25,8 +25,18 @@ import { FSWatcher, fileWatches, watch } from './fs-watch.js'
 const UMASK = 0o022
 const FIRST_FD = 3
 
+const { O_ACCMODE, ...flags } = O
+
 /** The flags and modes that calls take, with Linux's values. */
-export const constants = Object.freeze({ ...O, F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4, COPYFILE_EXCL: 1, S_IFMT, S_IFREG, S_IFDIR, S_IFLNK })
+export const constants = Object.freeze({
+  ...flags,
+  ...{ F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4 },
+  ...{ COPYFILE_EXCL: 1, COPYFILE_FICLONE: 2, COPYFILE_FICLONE_FORCE: 4 }, // the last two change nothing here
+  ...{ S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO: 0x1000, S_IFCHR: 0x2000, S_IFBLK: 0x6000, S_IFSOCK: 0xc000 },
+  ...{ S_IRWXU: 0o700, S_IRUSR: 0o400, S_IWUSR: 0o200, S_IXUSR: 0o100 },
+  ...{ S_IRWXG: 0o70, S_IRGRP: 0o40, S_IWGRP: 0o20, S_IXGRP: 0o10 },
+  ...{ S_IRWXO: 0o7, S_IROTH: 0o4, S_IWOTH: 0o2, S_IXOTH: 0o1 },
+})
 
 /**
  * @param {Backend} files
@@ -52,7 +62,7 @@ export function createFs(files, dev) {
    * @param {number | bigint | null | undefined} position
    */
   function readAt(o, to, position) {
-    if ((o.flags & O.O_ACCMODE) === O.O_WRONLY) throw errnoError(E.EBADF, 'read')
+    if ((o.flags & O_ACCMODE) === O.O_WRONLY) throw errnoError(E.EBADF, 'read')
     if ((o.file.mode & S_IFMT) === S_IFDIR) throw errnoError(E.EISDIR, 'read')
     const own = position === null || position === undefined || Number(position) < 0
     const n = to.length === 0 ? 0 : files.read(o.file, to, own ? o.position : Number(position))
@@ -66,13 +76,14 @@ export function createFs(files, dev) {
    * @param {number | bigint | null | undefined} position
    */
   function writeAt(o, from, position) {
-    if ((o.flags & O.O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EBADF, 'write')
+    if ((o.flags & O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EBADF, 'write')
     const append = (o.flags & O.O_APPEND) !== 0 // Linux appends whatever the position says
     const own = position === null || position === undefined || Number(position) < 0
     const at = append ? files.attr(o.file).size : own ? o.position : Number(position)
     let done = 0
     while (done < from.length) done += files.write(o.file, from.subarray(done), at + done)
     if (own) o.position = at + done
+    if ((o.flags & O.O_SYNC) === O.O_SYNC) sync('write')
     return done
   }
 
@@ -241,7 +252,7 @@ export function createFs(files, dev) {
     /** @param {number} fd @param {number | null} [length] */
     ftruncateSync(fd, length) {
       const o = opened(fd, 'ftruncate')
-      if ((o.flags & O.O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EINVAL, 'ftruncate')
+      if ((o.flags & O_ACCMODE) === O.O_RDONLY) throw errnoError(E.EINVAL, 'ftruncate')
       files.truncate(o.file, Math.max(0, length ?? 0))
     },
 

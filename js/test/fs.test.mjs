@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { open, memory } from 'holdfast'
+import { arrayStorage } from './storages.mjs'
 
 /** @param {import('node:test').TestContext} t */
 async function start(t) {
@@ -269,6 +270,28 @@ test('watching costs the history nothing', async (t) => {
   watcher.close()
 })
 
+test('a file that is opened for synchronous writing is durable after each write', async (t) => {
+  const storage = arrayStorage()
+  const volume = await open('fs', { storage })
+  t.after(() => volume.close())
+  const { fs } = volume
+  const fd = fs.openSync('/log', 'as')
+  for (let i = 1; i <= 3; i++) {
+    fs.writeSync(fd, 'line\n')
+    assert.equal(volume.dirty, false)
+  }
+  fs.writeFileSync('/other', 'x')
+  assert.equal(volume.dirty, true)
+  fs.fsyncSync(fd)
+  assert.equal(volume.dirty, false)
+  fs.writeFileSync('/other', 'y', { flush: true })
+  assert.equal(volume.dirty, false)
+  const w = fs.createWriteStream('/streamed', { flush: true }).getWriter()
+  await w.write('z')
+  await w.close()
+  assert.equal(volume.dirty, false)
+})
+
 test('a snapshot is read through the same calls', async (t) => {
   const volume = await start(t)
   volume.fs.writeFileSync('/f', 'then')
@@ -279,4 +302,42 @@ test('a snapshot is read through the same calls', async (t) => {
   await assert.rejects(snap.createWriteStream('/f').getWriter().write('x'), { code: 'EROFS' })
   snap.watch('/f').close()
   snap.release()
+})
+
+test('the table in the README says what there is', async (t) => {
+  const { fs } = await start(t)
+  fs.writeFileSync('/f', '')
+  const handle = await fs.promises.open('/f')
+  const readme = nodeFs.readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const section = readme.slice(readme.indexOf('## volume.fs')).split('\n## ')[0]
+  const rows = [...section.matchAll(/^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \|$/gm)].map(([, names, ...forms]) => ({
+    names: [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    forms: forms.map((f) => f.trim()),
+  }))
+  assert.ok(rows.length >= 5)
+  const has = (/** @type {any} */ object, /** @type {string} */ name) => (typeof object[name] === 'function' ? 'yes' : '')
+  const named = new Set()
+  for (const { names, forms } of rows) {
+    for (const name of names) {
+      named.add(name)
+      assert.deepEqual(forms, [has(fs, `${name}Sync`), has(fs, name), has(fs.promises, name)], name)
+    }
+  }
+  const listed = (/** @type {string} */ title) => [...(section.match(new RegExp(`^${title}: (.*)$`, 'm'))?.[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name)
+  const methods = (/** @type {any} */ object) => Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((n) => n !== 'constructor' && typeof object[n] === 'function')
+  assert.deepEqual(listed('A file handle has').sort(), methods(handle).sort())
+  const missing = new Set(listed('Not there'))
+  for (const name of missing) assert.ok(!(name in fs) && !(`${name}Sync` in fs) && !(name in fs.promises), `${name} is there`)
+  const classes = new Set(['Stats', 'Dirent', 'Dir'])
+  const all = (/** @type {any} */ of) => Object.keys(of).filter((n) => typeof of[n] === 'function' && !classes.has(n)).map((n) => n.replace(/Sync$/, ''))
+  for (const name of [...all(fs), ...all(fs.promises)]) assert.ok(named.has(name), `the table does not name ${name}`)
+  // Newer Nodes have more, of which the table cannot know.
+  if (process.version.startsWith('v20.')) {
+    for (const name of [...all(nodeFs), ...all(nodeFs.promises)]) assert.ok(named.has(name) || missing.has(name), `the table does not say whether there is ${name}`)
+    const theirs = await nodeFs.promises.open(process.execPath)
+    for (const name of methods(theirs)) assert.ok(methods(handle).includes(name) || missing.has(name), `FileHandle.${name}`)
+    await theirs.close()
+  }
+  for (const [name, value] of Object.entries(fs.constants)) assert.equal(value, /** @type {any} */ (nodeFs.constants)[name], name)
+  await handle.close()
 })
