@@ -29,10 +29,15 @@ const STAGE = '/.holdfast-import'
 /** @type {WeakSet<object>} Volumes that something is imported into. */
 const importing = new WeakSet()
 
+/** What Playground writes beside a site's files, and those of its flags that say that the files are incomplete. */
+const PLAYGROUND = 'wp-runtime.json'
+const PENDING = ['initialOpfsSyncPending', 'opfsSiteRemovalPending']
+
 /**
  * Copies a directory into a volume. The files appear all at once, when all of them have been read: until then, and when the call fails, the
  * volume's directory is what it was. Modification times are kept; there are no modes and symlinks to keep. Whoever uses the directory
  * (a Playground that runs the site) must not be running: the files are read one after the other, and a database could be torn.
+ * A site that Playground has not finished saving, or has begun to remove, is refused with ErrIncomplete: its wp-runtime.json says so.
  *
  * @param {FileSystemDirectoryHandle} handle
  * @param {import('./volume.js').Volume} volume
@@ -50,6 +55,7 @@ export async function importDirectory(handle, volume, options = {}) {
   importing.add(volume)
   try {
     const { files, directories } = await listing(handle, filter, signal)
+    await checkComplete(files)
     const progress = counter('import', files.map(({ file }) => file.size), onProgress)
     fs.rmSync(STAGE, { recursive: true, force: true }) // of a page that was closed in the middle
     fs.mkdirSync(STAGE)
@@ -100,7 +106,7 @@ export async function importDirectory(handle, volume, options = {}) {
 /**
  * Copies a directory of a volume, as it is at the time of the call, to plain files. Files that are there already with the same bytes are not written.
  * Modes and times get lost. It is not atomic, as no such copy is: when the page dies in the middle the directory holds some of both,
- * so keep the volume until the call has resolved.
+ * so keep the volume until the call has resolved. With `replace`, what the filter leaves out of the directory stays there.
  *
  * @param {import('./volume.js').Volume} volume
  * @param {FileSystemDirectoryHandle} handle
@@ -144,7 +150,7 @@ export async function exportDirectory(volume, handle, options = {}) {
     /** @type {Map<string, FileSystemDirectoryHandle>} */
     const made = new Map([['', handle]])
     for (const path of directories) made.set(path, await directoryIn(/** @type {FileSystemDirectoryHandle} */ (made.get(parentOf(path))), nameOf(path)))
-    await removeOthers(made, new Set([...directories, ...files.map(({ path }) => path)]))
+    await removeOthers(made, new Set([...directories, ...files.map(({ path }) => path)]), filter)
     let unchanged = 0
     for (const { path, size } of files) {
       throwIfAborted(signal)
@@ -168,6 +174,23 @@ export async function exportDirectory(volume, handle, options = {}) {
   } finally {
     if (!core.dead) release()
   }
+}
+
+/** @param {{ path: string, file: File }[]} files */
+async function checkComplete(files) {
+  const found = files.find(({ path }) => path === PLAYGROUND)
+  if (!found) return
+  let state
+  try {
+    state = JSON.parse(await found.file.text())
+  } catch {
+    return // somebody else's file, to be copied as it is
+  }
+  if (!PENDING.some((flag) => state?.[flag] === true)) return
+  throw new HoldfastError('ErrIncomplete', 'WordPress Playground has not finished saving or removing this site', {
+    path: PLAYGROUND,
+    hint: 'open the site in Playground once, so that it can finish; to import the files as they are, leave wp-runtime.json out with a filter',
+  })
 }
 
 /** @param {string} what */
@@ -252,17 +275,29 @@ async function listing(root, filter, signal) {
 }
 
 /**
- * Removes what is not wanted from directories that are.
+ * Removes what is not wanted from directories that are. What the filter leaves out stays.
  *
  * @param {Map<string, FileSystemDirectoryHandle>} made
  * @param {Set<string>} wanted
+ * @param {MigrateOptions['filter']} filter
  */
-async function removeOthers(made, wanted) {
-  for (const [path, dir] of made) {
-    const others = []
-    for await (const name of names(dir)) if (!wanted.has(path === '' ? name : `${path}/${name}`)) others.push(name)
-    for (const name of others) await dir.removeEntry(name, { recursive: true })
+async function removeOthers(made, wanted, filter) {
+  /** @param {FileSystemDirectoryHandle} dir @param {string} path @returns {Promise<boolean>} whether nothing is left */
+  const prune = async (dir, path) => {
+    let empty = true
+    /** @type {[string, any][]} */
+    const children = []
+    for await (const child of /** @type {AsyncIterable<[string, any]>} */ (/** @type {any} */ (dir).entries())) children.push(child)
+    for (const [name, child] of children) {
+      const below = path === '' ? name : `${path}/${name}`
+      if (wanted.has(below)) continue
+      const removable = passes(filter, below, child.kind) && (child.kind === 'file' || !filter || (await prune(child, below)))
+      if (removable) await dir.removeEntry(name, { recursive: true })
+      else empty = false
+    }
+    return empty
   }
+  for (const [path, dir] of made) await prune(dir, path)
 }
 
 /**

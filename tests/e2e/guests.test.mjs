@@ -121,6 +121,20 @@ test('an import that fails or is given up leaves the volume as it was; an export
     seen.aborted = await failure(() => importDirectory(from, volume, { path: '/deep/in', signal: abort.signal, onProgress: (p) => p.objectsDone === 1 && abort.abort() }))
     seen.thrown = await failure(() => importDirectory(from, volume, { path: '/x', onProgress: (p) => { if (p.objectsDone === 2) throw new Error('of the caller') } }))
     seen.left = list()
+    const half = await directory('half')
+    const state = async (flags) => {
+      const stream = await (await half.getFileHandle('wp-runtime.json', { create: true })).createWritable()
+      await stream.write(JSON.stringify({ slug: 'half', ...flags }))
+      await stream.close()
+    }
+    seen.half = []
+    for (const flags of [{ initialOpfsSyncPending: true }, { opfsSiteRemovalPending: true }]) {
+      await state(flags)
+      seen.half.push((await failure(() => importDirectory(half, volume, { path: '/half' }))).code)
+    }
+    await state({ initialOpfsSyncPending: false })
+    seen.half.push((await importDirectory(half, volume, { path: '/half' })).files)
+    volume.fs.rmSync('/half', { recursive: true })
     const [one, two] = [importDirectory(from, volume, { path: '/one' }), failure(() => importDirectory(from, volume, { path: '/two' }))]
     seen.second = await two
     await one
@@ -137,15 +151,23 @@ test('an import that fails or is given up leaves the volume as it was; an export
     volume.fs.unlinkSync('/kept/up')
     await exportDirectory(volume, to, { symlinks: 'follow', replace: true, filter: (path) => path !== 'kept/c' })
     seen.followed = Object.keys(await plainFiles(to)).sort()
+    // What the filter leaves out stays where it is, also in a directory that the volume does not have.
+    const gone = await to.getDirectoryHandle('gone', { create: true })
+    for (const name of ['stays', 'goes']) await gone.getFileHandle(name, { create: true })
+    await (await to.getDirectoryHandle('all-goes', { create: true })).getFileHandle('x', { create: true })
+    await exportDirectory(volume, to, { symlinks: 'skip', replace: true, filter: (path) => path !== 'gone/stays' && path !== 'kept/c' })
+    seen.left2 = Object.keys(await plainFiles(to)).sort()
     await volume.close()
     return seen
   })
   assert.deepEqual([seen.notEmpty.code, seen.aborted.code, seen.thrown.message, seen.second.code], ['ENOTEMPTY', 'ErrAborted', 'of the caller', 'EBUSY'])
   assert.equal(seen.left, 'kept,kept/f')
+  assert.deepEqual(seen.half, ['ErrIncomplete', 'ErrIncomplete', 1])
   assert.equal(seen.imported, 'kept,kept/f,one,one/a,one/b,one/c')
   assert.equal(seen.filtered, 'kept,kept/a,kept/c')
   assert.deepEqual([seen.symlink.code, seen.symlink.path, seen.none], ['ErrUnsupported', '/kept/link', []])
   assert.equal(seen.loop.code, 'ELOOP')
   assert.deepEqual(seen.skipped, ['/kept/link', '/kept/up'])
-  assert.deepEqual(seen.followed, ['kept', 'kept/a', 'kept/link'])
+  assert.deepEqual(seen.followed, ['kept', 'kept/a', 'kept/c', 'kept/link'])
+  assert.deepEqual(seen.left2, ['gone', 'gone/stays', 'kept', 'kept/a', 'kept/c'])
 })
