@@ -5,7 +5,7 @@
 
 import { HoldfastError } from './errors.js'
 import { RECIPE } from './internal.js'
-import { content, dateOf, failureOf, hex, page, unreachable } from './http.js'
+import { MAX_TEXT, content, dateOf, failureOf, hex, page, textOf, unreachable } from './http.js'
 
 /**
  * @typedef {object} GatewayConfig
@@ -170,13 +170,12 @@ class Client {
   async #ask(question, signal) {
     const start = performance.now()
     const response = await this.#gateway(this.#url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(question), signal }, question)
+    const text = await textOf(response, MAX_TEXT, question.key, signal)
     let permission
     try {
-      permission = await response.json()
-    } catch (err) {
-      throw unreachable(err, question.key, this.#url, signal)
-    }
-    if (!permission.direct && (typeof permission.url !== 'string' || typeof permission.method !== 'string')) {
+      permission = JSON.parse(text)
+    } catch {}
+    if (!permission?.direct && (typeof permission?.url !== 'string' || typeof permission.method !== 'string')) {
       throw new HoldfastError('ErrUnsupported', 'what is at this address is not a gateway', { path: question.key })
     }
     if (question.op === 'get' && !permission.direct) {

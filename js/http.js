@@ -21,7 +21,7 @@ function codeOfStatus(status) {
 }
 
 /** Texts are cut there: they are for people. */
-const MAX_TEXT = 64 << 10
+export const MAX_TEXT = 64 << 10
 const MAX_LIST = 16 << 20
 /** Packs, the largest objects, end there (LAYOUT.md). */
 const MAX_OBJECT = 64 << 20
@@ -116,6 +116,18 @@ export async function content(response, length, key, signal) {
 }
 
 /**
+ * The text of an answer.
+ *
+ * @param {Response} response
+ * @param {number} limit in bytes; what is longer is refused
+ * @param {string} key
+ * @param {AbortSignal} [signal]
+ */
+export async function textOf(response, limit, key, signal) {
+  return new TextDecoder().decode(await content(response, limit, key, signal))
+}
+
+/**
  * @typedef {{ key: string, size: number, modified: number }} Listed an object: bytes, and milliseconds since 1970
  */
 
@@ -128,12 +140,7 @@ export async function content(response, length, key, signal) {
  * @returns {Promise<{ objects: Listed[], more: boolean }>}
  */
 export async function page(response, prefix, signal) {
-  let text
-  try {
-    text = new TextDecoder().decode(await read(response, MAX_LIST))
-  } catch (err) {
-    throw unreachable(err, prefix, response.url, signal)
-  }
+  const text = await textOf(response, MAX_LIST, prefix, signal)
   const { folder = '' } = response
   try {
     if (response.headers.get('content-type')?.startsWith('application/json')) return JSON.parse(text)

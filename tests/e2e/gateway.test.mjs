@@ -7,6 +7,7 @@ import path from 'node:path'
 import test from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { root } from './bundle.mjs'
+import * as holdfast from '../../js/index.js'
 import { makeToken, startGateway } from './gateway.mjs'
 import { recordingProxy } from './proxy.mjs'
 import { startS3 } from './s3server.mjs'
@@ -175,5 +176,51 @@ test('the Worker refuses what its policy refuses', async (t) => {
     }
     const answer = await fetch(gateway.url, { method: 'OPTIONS', headers: { origin: 'http://evil.example.org' } })
     assert.equal(answer.headers.get('access-control-allow-origin'), null)
+  }
+})
+
+test('what an operator does works through the gateway as well', async (t) => {
+  const s3 = await startS3({ pageOrigin: 'http://app.example.org' })
+  t.after(() => s3.stop())
+  for (const kind of ['S3', 'R2']) {
+    const gateway = await startGateway(t, { s3: kind === 'S3' ? s3.config : undefined, origins: '*' })
+    const remoteOf = (rights) => holdfast.gateway({ url: gateway.url, token: gateway.token({ volume: 'shop', rights }) })
+    const [a, b] = await Promise.all(['a', 'b'].map((name) => holdfast.open(name, { storage: holdfast.memory() })))
+    t.after(() => Promise.all([a.close(), b.close()]))
+    const [write, prune] = [remoteOf('write'), remoteOf('prune')]
+    const name = 'shop'
+
+    const { ok, checks } = await holdfast.checkRemote(write)
+    assert.ok(ok, JSON.stringify(checks.filter(({ ok }) => !ok)))
+    for (let i = 0; i < 3; i++) {
+      a.fs.writeFileSync('/f', `state ${i}`)
+      await a.publish(write, { name, label: `label ${i}` })
+    }
+    // Somebody who does not know of it publishes beside it.
+    b.fs.writeFileSync('/g', 'other')
+    const branch = await b.publish(write, { name, onConflict: 'branch' })
+    assert.match(branch.name ?? branch.volume, /^shop\./, JSON.stringify(branch))
+    const listed = await holdfast.listSnapshots(remoteOf('read'))
+    assert.equal(listed.length, 4)
+    assert.deepEqual((await holdfast.verifyRemote(remoteOf('read'))).damages, [])
+
+    await assert.rejects(holdfast.prune(write, { keep: 1, gracePeriod: 0 }), { code: 'ErrCredentials' })
+    const report = await holdfast.prune(prune, { keep: 1, gracePeriod: 0 })
+    assert.equal(report.snapshotsDeleted, 2, JSON.stringify(report))
+    await b.pull(remoteOf('read'), { name })
+    assert.equal(b.fs.readFileSync('/f', 'utf8'), 'state 2')
+
+    // More than fit on one page of a list.
+    const many = Array.from({ length: 1003 }, (_, i) => `checks/MANY${String(i).padStart(4, '0')}`)
+    const bucket = kind === 'R2' && await gateway.worker.getR2Bucket('BUCKET')
+    for (let i = 0; i < many.length; i += 100) {
+      await Promise.all(many.slice(i, i + 100).map(async (key) => {
+        if (bucket) await bucket.put(`sites/shop/${key}`, 'x')
+        else assert.equal((await s3.request(`/site/sites/shop/${key}`, { method: 'PUT', body: 'x' })).status, 200)
+      }))
+    }
+    const found = await write.list('checks/MANY')
+    assert.deepEqual(found.map(({ key }) => key), many)
+    assert.ok(found.every(({ size, modified }) => size === 1 && Math.abs(modified - Date.now()) < 3600e3))
   }
 })
