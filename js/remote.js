@@ -54,6 +54,7 @@ import { HoldfastError } from './errors.js'
  * @property {number} packs
  * @property {number} bytes
  * @property {number} unneeded packs that no snapshot names; prune deletes them
+ * @property {number} abandoned snapshots in no history that lack packs: of publishes that ended in a conflict; prune deletes them
  * @property {number} locked packs and snapshots that are encrypted with another key: of these only the outer hashes were checked
  * @property {{ key: string, code: string, message: string }[]} damages empty when all is well
  *

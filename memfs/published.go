@@ -83,7 +83,10 @@ func PublishedRefs(blob []byte) (refs []Hash, ok bool) {
 	default:
 		return nil, false
 	}
-	return refs, err == nil
+	if err != nil {
+		return nil, false
+	}
+	return refs, true
 }
 
 // hashDecoder reads a published node without what is below it: the offset of each link and page is the place, from 1, of its

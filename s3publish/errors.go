@@ -83,7 +83,7 @@ func (e *Error) Unwrap() error { return e.Err }
 type ConflictError struct {
 	Volume string
 	Base   ID   // what the publisher built on; zero when nothing
-	Ours   Info // the snapshot that was not made current; its ID is zero when it was not even sent
+	Ours   Info // the snapshot that was not made current; its ID is zero when it was not even sent. It can be pulled while its base is kept
 	Theirs Info // the current one
 }
 

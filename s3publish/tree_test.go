@@ -204,6 +204,20 @@ func (s *spy) Get(ctx context.Context, key string, off, n int64) (s3publish.Obje
 	return o, err
 }
 
+func (s *spy) List(ctx context.Context, prefix string) ([]s3publish.Listed, error) {
+	if err := s.note(ctx, "list", prefix, 0); err != nil {
+		return nil, err
+	}
+	return s.ObjectStore.List(ctx, prefix)
+}
+
+func (s *spy) Delete(ctx context.Context, key string) error {
+	if err := s.note(ctx, "delete", key, 0); err != nil {
+		return err
+	}
+	return s.ObjectStore.Delete(ctx, key)
+}
+
 func (s *spy) Put(ctx context.Context, key string, data []byte, o s3publish.PutOptions) (string, error) {
 	if err := s.note(ctx, "put", key, len(data)); err != nil {
 		return "", err

@@ -26,6 +26,7 @@ type VerifyReport struct {
 	Heads, Snapshots, Packs int
 	Bytes                   int64
 	Unneeded                int      // packs that no snapshot names; Prune deletes them
+	Abandoned               int      // snapshots in no history that lack packs: of publishes that ended in a conflict. Prune deletes them
 	Locked                  int      // packs and snapshots that are encrypted with another key: of these only the outer hashes were checked
 	Damages                 []Damage // sorted by key; empty when all is well
 }
@@ -116,7 +117,12 @@ func (r *Remote) verify(ctx context.Context, rep *reporter) (VerifyReport, error
 		if ctx.Err() != nil {
 			return report, aborted(ctx, "verify", snapshotKey(id))
 		}
-		if err := v.snapshot(s); err != nil && !v.deleted(ctx, id) {
+		err := v.snapshot(s)
+		switch {
+		case err == nil || v.deleted(ctx, id):
+		case len(s.volumes) == 0:
+			report.Abandoned++
+		default:
 			v.damage(snapshotKey(id), err)
 		}
 	}

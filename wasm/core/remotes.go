@@ -99,9 +99,10 @@ func startVerifyRemote(q request) int32 {
 			Packs     int      `json:"packs"`
 			Bytes     int64    `json:"bytes"`
 			Unneeded  int      `json:"unneeded"`
+			Abandoned int      `json:"abandoned"`
 			Locked    int      `json:"locked"`
 			Damages   []damage `json:"damages"`
-		}{report.Heads, report.Snapshots, report.Packs, report.Bytes, report.Unneeded, report.Locked, damages}, nil
+		}{report.Heads, report.Snapshots, report.Packs, report.Bytes, report.Unneeded, report.Abandoned, report.Locked, damages}, nil
 	})
 }
 
