@@ -39,7 +39,7 @@ var scenes = map[string]func(t *testing.T) scene{
 	"what was sent by a publish that was interrupted long ago": func(t *testing.T) scene {
 		clock := newClock()
 		store := &s3publish.MemoryStore{Now: clock.now}
-		f := site(t, 11, 12, 900_000)
+		f := site(t, 11, 10, 700_000)
 		broken := newSpy(store)
 		broken.before = func(_ context.Context, op, key string) error {
 			if op == "put" && strings.HasPrefix(key, "snapshots/") {
@@ -64,7 +64,7 @@ var scenes = map[string]func(t *testing.T) scene{
 		base := publish(t, ours, f, s3publish.PublishOptions{Volume: "v"})
 		clock.pass(48 * time.Hour)
 		// Somebody replaces everything, and that too was days ago.
-		publish(t, s3publish.NewRemote(store, quick()), site(t, 13, 12, 900_000), s3publish.PublishOptions{Volume: "v", Overwrite: true})
+		publish(t, s3publish.NewRemote(store, quick()), site(t, 13, 12, 60_000), s3publish.PublishOptions{Volume: "v", Overwrite: true})
 		clock.pass(48 * time.Hour)
 		return scene{store, func(t *testing.T, s s3publish.ObjectStore) {
 			edit(t, f, "note", "ours")
@@ -73,7 +73,7 @@ var scenes = map[string]func(t *testing.T) scene{
 			require.NotEqual(t, "v", res.Volume)
 		}, s3publish.PruneOptions{Keep: 1}, func() {
 			// The head that the branch may be building on is replaced once more.
-			publish(t, s3publish.NewRemote(store, quick()), site(t, 14, 12, 900_000), s3publish.PublishOptions{Volume: "v", Overwrite: true})
+			publish(t, s3publish.NewRemote(store, quick()), site(t, 14, 12, 60_000), s3publish.PublishOptions{Volume: "v", Overwrite: true})
 		}}
 	},
 	"a head that moves from a snapshot that the prune would give up": func(t *testing.T) scene {
