@@ -70,25 +70,8 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     return position < 0 ? fail(-22) : position
   }
 
+  // Of files and directories: stat, chmod and truncate through what is open work on it even when its name is gone.
   const anyStream = {
-    /** @param {any} stream */
-    fsync(stream) {
-      ino(stream.node)
-      return check(sync())
-    },
-  }
-
-  const directory = {
-    ...anyStream,
-    /** @param {any} stream @param {number} offset @param {number} whence */
-    llseek(stream, offset, whence) {
-      return positionOf(stream, offset, whence, () => 0)
-    },
-  }
-
-  // stat, chmod and truncate through an open file work on it even when its name is gone.
-  const file = {
-    ...anyStream,
     /** @param {any} stream */
     open(stream) {
       const node = stream.node
@@ -110,7 +93,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     close(stream) {
       const { handle } = stream
       if (--handle.refs > 0) return
-      if (handle.shm !== 0) shm.delete(handle.shm)
+      if (shm.get(handle.shm) === FS) shm.delete(handle.shm)
       core.x.handle_close(handle.id)
     },
     /** @param {any} stream */
@@ -123,6 +106,23 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
       check(core.x.handle_attr(stream.handle.id))
       change(stream.node, attr)
     },
+    /** @param {any} stream */
+    fsync(stream) {
+      ino(stream.node)
+      return check(sync())
+    },
+  }
+
+  const directory = {
+    ...anyStream,
+    /** @param {any} stream @param {number} offset @param {number} whence */
+    llseek(stream, offset, whence) {
+      return positionOf(stream, offset, whence, () => 0)
+    },
+  }
+
+  const file = {
+    ...anyStream,
     /** @param {any} stream @param {any} buffer @param {number} offset @param {number} length @param {number} position */
     read(stream, buffer, offset, length, position) {
       const n = core.read(stream.handle.id, bytesOf(buffer), offset, length, position)

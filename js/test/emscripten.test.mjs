@@ -3,7 +3,7 @@
 import test, { after } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, memory } from 'holdfast'
-import { mountEmscripten, createFsType } from 'holdfast/emscripten'
+import { createFsType, materializeEmscripten, mountEmscripten } from 'holdfast/emscripten'
 import { fsOf } from 'holdfast/php'
 import { startPhp, stopPhp } from './php.mjs'
 import { random } from './random.mjs'
@@ -12,7 +12,7 @@ import { arrayStorage, quota } from './storages.mjs'
 after(stopPhp)
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9)
-const ESTALE = 72, ENOENT = 44, ENOSPC = 51, EIO = 29 // as WASI numbers them
+const ESTALE = 72, ENOENT = 44, ENOSPC = 51, EIO = 29, EINVAL = 28 // as WASI numbers them
 
 /** A runtime's FS object. @returns {Promise<any>} */
 async function startFs() {
@@ -23,67 +23,84 @@ async function startFs() {
 const fails = (errno, f) => assert.throws(f, (/** @type {any} */ e) => e.name === 'ErrnoError' && e.errno === errno)
 const text = (/** @type {any} */ FS, /** @type {string} */ p) => FS.readFile(p, { encoding: 'utf8' })
 
-test(`random operations do on a mount what they do on MEMFS (seed ${SEED})`, async (t) => {
-  const FS = await startFs()
+test(`random operations of two runtimes on one volume, and restores between them, do what they do on one MEMFS (seed ${SEED})`, async (t) => {
+  const [A, B] = [await startFs(), await startFs()]
   const volume = await open('v', { storage: memory() })
   t.after(() => volume.close())
-  mountEmscripten({ FS }, volume, '/hf')
-  FS.mkdirTree('/mem')
+  for (const FS of [A, B]) mountEmscripten({ FS }, volume, '/hf')
+  A.mkdirTree('/mem')
   const rnd = random(SEED)
   const int = (/** @type {number} */ n) => Math.floor(rnd() * n)
   const pick = (/** @type {any[]} */ a) => a[int(a.length)]
   const path = () => Array.from({ length: 1 + int(3) }, () => '/' + pick(['a', 'b', 'c', 'é'])).join('')
   const data = () => new Uint8Array(int(rnd() < 0.2 ? 20000 : 50)).fill(1 + int(255))
-  /** @type {any[][]} */
-  const open_ = []
-  const stat = (/** @type {any} */ s) => ({ mode: s.mode, size: FS.isDir(s.mode) ? 0 : s.size, mtime: 0 })
-  /** @type {(() => [string, (r: string, side: number) => any])[]} */
+  const stat = (/** @type {any} */ FS, /** @type {any} */ s) => ({ mode: s.mode, size: FS.isDir(s.mode) ? 0 : s.size, mtime: 0 })
+  /** @type {{ FS: any, stream: any }[][]} Open on both sides, each in the runtime that opened it. */
+  let opened = []
+  /** @type {import('../volume.js').Snapshot[]} */
+  const points = []
+  /** An operation on an open file. @param {string} what @param {(FS: any, stream: any) => any} op */
+  const onStream = (what, op) => {
+    const i = int(opened.length)
+    return [`${what} #${i}`, (/** @type {any} */ _, /** @type {string} */ _r, /** @type {number} */ side) => { const f = opened[i]?.[side]; return f && op(f.FS, f.stream) }]
+  }
+  /** @typedef {(FS: any, root: string, side: number) => any} Op */
+  /** @type {(() => any[])[]} */
   const ops = [
-    () => { const p = path(), b = data(), flags = pick(['w', 'a', 'r+']); return [`write ${p} ${flags}`, (r) => FS.writeFile(r + p, b, { flags })] },
-    () => { const p = path(); return [`read ${p}`, (r) => Buffer.from(FS.readFile(r + p)).toString('latin1')] },
-    () => { const p = path(); return [`mkdir ${p}`, (r) => void FS.mkdir(r + p)] },
-    () => { const p = path(); return [`mkdir ${p}`, (r) => void FS.mkdir(r + p)] },
-    () => { const p = path(); return [`rmdir ${p}`, (r) => FS.rmdir(r + p)] },
-    () => { const p = path(); return [`unlink ${p}`, (r) => FS.unlink(r + p)] },
-    () => { const p = path(), q = path(); return [`rename ${p} ${q}`, (r) => FS.rename(r + p, r + q)] },
-    () => { const p = path(), to = pick(['a', 'b/c', 'missing']); return [`symlink ${to} ${p}`, (r) => void FS.symlink(to, r + p)] },
-    () => { const p = path(); return [`readlink ${p}`, (r) => FS.readlink(r + p)] },
-    () => { const p = path(); return [`stat ${p}`, (r) => stat(FS.stat(r + p))] },
-    () => { const p = path(); return [`lstat ${p}`, (r) => stat(FS.lstat(r + p))] },
-    () => { const p = pick([path(), '']); return [`readdir ${p}`, (r) => FS.readdir(r + p).sort()] },
-    () => { const p = path(), n = int(9000); return [`truncate ${p} ${n}`, (r) => FS.truncate(r + p, n)] },
-    () => { const p = path(), m = pick([0o644, 0o600, 0o755]); return [`chmod ${p}`, (r) => FS.chmod(r + p, m)] },
-    () => { const p = path(), s = (1e9 + int(1e6)) * 1000; return [`utime ${p}`, (r) => (FS.utime(r + p, s, s), FS.stat(r + p).mtime.getTime())] },
-    () => { const p = path(), flags = pick(['r', 'r+', 'w', 'w+', 'a', 'a+']); /** @type {any[]} */ const pair = []; open_.push(pair); return [`open ${p} ${flags}`, (r, s) => { pair[s] = FS.open(r + p, flags); return 0 }] },
-    () => { const i = int(open_.length), pair = open_[i]; return [`close ${i}`, (_, s) => { if (pair?.[s]) { FS.close(pair[s]); pair[s] = null } }] },
-    () => { const i = int(open_.length), n = int(9000), pos = rnd() < 0.5 ? undefined : int(9000); return [`read #${i}`, (_, s) => { const f = open_[i]?.[s]; if (!f) return; const b = new Uint8Array(n); return [FS.read(f, b, 0, n, pos), Buffer.from(b).toString('latin1')] }] },
-    () => { const i = int(open_.length), b = data(), pos = rnd() < 0.5 ? undefined : int(9000); return [`write #${i}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.write(f, b, 0, b.length, f.flags & 0o2000 /* where MEMFS does not append */ ? undefined : pos) }] },
-    () => { const i = int(open_.length), w = int(3), n = int(5000) - 500; return [`llseek #${i} ${n} ${w}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.llseek(f, n, w) }] },
-    () => { const i = int(open_.length), n = int(9000); return [`ftruncate #${i} ${n}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.ftruncate(f.fd, n) }] },
-    () => { const i = int(open_.length); return [`fstat #${i}`, (_, s) => { const f = open_[i]?.[s]; return f && FS.fstat(f.fd).size }] },
-    () => { const i = int(open_.length); return [`dup #${i}`, (_, s) => { const f = open_[i]?.[s]; if (!f) return; const d = FS.dupStream(f); const n = FS.llseek(d, 0, 1); FS.close(d); return n }] },
+    () => { const p = path(), b = data(), flags = pick(['w', 'a', 'r+']); return [`write ${p} ${flags}`, (FS, r) => FS.writeFile(r + p, b, { flags })] },
+    () => { const p = path(); return [`read ${p}`, (FS, r) => Buffer.from(FS.readFile(r + p)).toString('latin1')] },
+    () => { const p = path(); return [`mkdir ${p}`, (FS, r) => void FS.mkdir(r + p)] },
+    () => { const p = path(); return [`mkdir ${p}`, (FS, r) => void FS.mkdir(r + p)] },
+    () => { const p = path(); return [`rmdir ${p}`, (FS, r) => FS.rmdir(r + p)] },
+    () => { const p = path(); return [`unlink ${p}`, (FS, r) => FS.unlink(r + p)] },
+    () => { const p = path(), q = path(); return [`rename ${p} ${q}`, (FS, r) => FS.rename(r + p, r + q)] },
+    () => { const p = path(), to = pick(['a', 'b/c', 'missing']); return [`symlink ${to} ${p}`, (FS, r) => void FS.symlink(to, r + p)] },
+    () => { const p = path(); return [`readlink ${p}`, (FS, r) => FS.readlink(r + p)] },
+    () => { const p = path(); return [`stat ${p}`, (FS, r) => stat(FS, FS.stat(r + p))] },
+    () => { const p = path(); return [`lstat ${p}`, (FS, r) => stat(FS, FS.lstat(r + p))] },
+    () => { const p = pick([path(), '']); return [`readdir ${p}`, (FS, r) => FS.readdir(r + p).sort()] },
+    () => { const p = path(), n = int(9000); return [`truncate ${p} ${n}`, (FS, r) => FS.truncate(r + p, n)] },
+    () => { const p = path(), m = pick([0o644, 0o600, 0o755]); return [`chmod ${p}`, (FS, r) => FS.chmod(r + p, m)] },
+    () => { const p = path(), s = (1e9 + int(1e6)) * 1000; return [`utime ${p}`, (FS, r) => (FS.utime(r + p, s, s), FS.stat(r + p).mtime.getTime())] },
+    () => { const p = path(), flags = pick(['r', 'r+', 'w', 'w+', 'a', 'a+']); /** @type {any[]} */ const pair = []; opened.push(pair); return [`open ${p} ${flags}`, (FS, r, side) => { pair[side] = { FS, stream: FS.open(r + p, flags) }; return 0 }] },
+    () => { const i = int(opened.length), pair = opened[i]; return [`close ${i}`, (_, _r, side) => { if (pair?.[side]) { pair[side].FS.close(pair[side].stream); delete pair[side] } }] },
+    () => { const n = int(9000), pos = rnd() < 0.5 ? undefined : int(9000); return onStream('read', (FS, f) => { const b = new Uint8Array(n); return [FS.read(f, b, 0, n, pos), Buffer.from(b).toString('latin1')] }) },
+    () => { const b = data(), pos = rnd() < 0.5 ? undefined : int(9000); return onStream('write', (FS, f) => FS.write(f, b, 0, b.length, f.flags & 0o2000 /* where MEMFS does not append */ ? undefined : pos)) },
+    () => { const w = int(3), n = int(5000) - 500; return onStream(`llseek ${n} ${w}`, (FS, f) => FS.llseek(f, n, w)) },
+    () => { const n = int(9000); return onStream(`ftruncate ${n}`, (FS, f) => FS.ftruncate(f.fd, n)) },
+    () => onStream('fstat', (FS, f) => FS.fstat(f.fd).size),
+    () => onStream('dup', (FS, f) => { const d = FS.dupStream(f); const n = FS.llseek(d, 0, 1); FS.close(d); return n }),
   ]
+  /** @type {string[]} */
   const log = []
-  for (let i = 0; i < 4000; i++) {
+  for (let i = 0; i < 6000; i++) {
+    if (rnd() < 0.003) points.push(volume.snapshot())
+    if (points.length && rnd() < 0.003) {
+      log.push('restore')
+      for (const pair of opened) for (const f of Object.values(pair)) f.FS.close(f.stream)
+      opened = []
+      const snapshot = pick(points)
+      volume.restore(snapshot)
+      materializeEmscripten(A, '/mem', volume, { snapshot })
+    }
+    const guest = int(2)
     const [what, op] = pick(ops)()
-    log.push(what)
-    const outcome = (/** @type {string} */ r, /** @type {number} */ side) => {
+    log.push(`${'AB'[guest]} ${what}`)
+    const outcome = (/** @type {any} */ FS, /** @type {string} */ r, /** @type {number} */ side) => {
       try {
-        return { value: op(r, side) }
+        return { value: op(FS, r, side) }
       } catch (/** @type {any} */ e) {
         if (e.name !== 'ErrnoError') throw new Error(`${what}: ${e.stack}`)
         return { errno: e.errno }
       }
     }
-    const want = outcome('/mem', 0)
-    const got = outcome('/hf', 1)
-    // MEMFS lets a directory replace a file, and says EISDIR and ENOTDIR of a rename in another order.
-    if (what.startsWith('rename') && 'errno' in got && JSON.stringify(got) !== JSON.stringify(want)) {
-      assert.fail(`step ${i} (SEED=${SEED}) ${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(want)}\n${log.slice(-10).join('\n')}`)
-    }
-    assert.deepEqual(got, want, `step ${i} (SEED=${SEED}): ${what}\nafter ${log.slice(-10, -1).join('\n')}`)
+    const got = outcome([A, B][guest], '/hf', 1)
+    // MEMFS compares paths as text, and so moves a directory into itself through a symlink.
+    if (what.startsWith('rename') && 'errno' in got && got.errno === EINVAL) continue
+    const want = outcome(A, '/mem', 0)
+    assert.deepEqual(got, want, `step ${i} (SEED=${SEED}): ${what}\nafter ${log.slice(-12, -1).join('\n')}`)
   }
-  assert.equal(volume.fs.readdirSync('/').length, FS.readdir('/mem').length - 2)
+  assert.deepEqual(volume.fs.readdirSync('/').sort(), A.readdir('/mem').slice(2).sort())
 })
 
 test('a mounted directory of the volume is the root of the mount', async (t) => {
