@@ -15,6 +15,9 @@ func (s *Store) checkpointDue() bool {
 // the last checkpoint can be used again, and what is past the last one in use is cut off the file.
 // Wherever it is interrupted, a superblock that is whole leads to a map that is whole, and nothing that this map counts on was touched.
 func (s *Store) checkpoint() error {
+	if back := s.leap(); back != nil {
+		defer back()
+	}
 	w := &s.w
 	w.reset(s, mapRecord)
 	m := fileMap{pointAt: s.pointAt, history: s.history}
@@ -36,12 +39,44 @@ func (s *Store) checkpoint() error {
 	if err := s.writeSuperblocks("checkpoint", next); err != nil {
 		return err
 	}
-	s.tail = end
+	s.tail, s.leapt = end, false
 	s.space.grow(w.opened, w.next)
 	s.space.rebase(w.at)
 	s.space.release()
 	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
 	return s.shorten()
+}
+
+// mayLeap returns a free slot that is lower than where the log is or will go on, when that is beyond what the file should be long.
+func (s *Store) mayLeap() (slot uint32, ok bool) {
+	sp := &s.space
+	if len(sp.chain) == 0 || s.tail%uint64(sp.segment) == 0 {
+		return 0, false
+	}
+	high := max(sp.chain[len(sp.chain)-1], sp.next)
+	slot = min(sp.free(nil), sp.next)
+	return slot, slot < high && int64(high) >= s.cleaner.wanted()
+}
+
+// leap lets the log go on in a lower slot. That takes a checkpoint: superblocks can lead anywhere, whereas the header of the last segment has promised
+// where the log goes on. It returns what takes it back, unless the checkpoint was made.
+func (s *Store) leap() (back func()) {
+	sp := &s.space
+	slot, ok := s.mayLeap()
+	if !ok {
+		return nil
+	}
+	tail, next := s.tail, sp.next
+	last := &sp.extents[len(sp.extents)-1]
+	whole := *last
+	last.n = int64(s.tail-last.at+unit-1) / unit * unit // the rest was never written
+	s.tail, sp.next, s.leapt = sp.begin(s.tail)+uint64(sp.segment), slot, true
+	return func() {
+		if s.leapt {
+			s.tail, sp.next, s.leapt = tail, next, false
+			sp.extents[len(sp.extents)-1] = whole
+		}
+	}
 }
 
 // writeSuperblocks replaces both superblocks, the first durably before the second.
@@ -85,6 +120,11 @@ func (s *Store) readMap(sb *superblock, size int64) (m fileMap, ok bool, err err
 	ok, err = s.readBody(h, size, func(p []byte) { b = append(b, p...) })
 	if err != nil || !ok || m.decode(b) != nil {
 		return m, false, err
+	}
+	for _, e := range m.extents {
+		if e.phys+e.n > size {
+			return m, false, nil
+		}
 	}
 	s.mapBytes = int64(len(b))
 	return m, true, nil

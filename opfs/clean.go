@@ -68,6 +68,9 @@ func (s *Store) tend(written int64) (flushes int) {
 	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {
 		_ = s.checkpoint()
 	}
+	if _, ok := s.mayLeap(); ok {
+		_ = s.checkpoint()
+	}
 	return int(s.super.generation - before)
 }
 
@@ -90,7 +93,7 @@ func (c *cleaner) step(written int64) {
 
 // urgency is how many times as much is to be done.
 func (c *cleaner) urgency() int64 {
-	if _, _, length := c.store.space.slots(); int64(length) > c.full()*3/2+6 {
+	if _, _, length := c.store.space.slots(); int64(length) > c.wanted() {
 		return urgent
 	}
 	return 1
@@ -98,6 +101,14 @@ func (c *cleaner) urgency() int64 {
 
 // full is how many slots hold what is needed, without gaps.
 func (c *cleaner) full() int64 { return c.live/c.store.space.segment + 1 }
+
+// wanted is how many slots the file may be long before bytes are moved to make it shorter.
+func (c *cleaner) wanted() int64 {
+	if c.live == 0 { // not known yet
+		return 1 << 32
+	}
+	return c.full()*7/4 + 8
+}
 
 // begin starts a cycle. Everything that is in memory now, and the history, is what it keeps.
 func (c *cleaner) begin() {
@@ -207,7 +218,7 @@ func (c *cleaner) plan() {
 	limit := full + full/4 + 2
 	for _, slot := range partly {
 		sparse := c.needs[slot] <= sp.segment*3/4 && int64(used)-gain/sp.segment > limit
-		if sparse || int64(length) > full*7/4+8 && int64(slot) > full*3/2+4 {
+		if sparse || int64(length) > c.wanted() && int64(slot) > full*3/2+4 {
 			c.victims = append(c.victims, slot)
 			gain += sp.segment - c.needs[slot]
 		}

@@ -166,6 +166,9 @@ func (s *Store) pointOf(h header) memfs.Ref {
 	return memfs.Ref{Off: s.space.advance(h.at+headerSize, h.body) - uint64(h.pointLen), Len: h.pointLen, Sum: h.pointSum}
 }
 
+// maxAhead bounds how many slots past the end of the file the log may promise to go on in: the file may have been cut off since.
+const maxAhead = 1 << 20
+
 // enter adds the next segment to the chain, if it is there.
 func (s *Store) enter(size int64) (bool, error) {
 	sp := &s.space
@@ -179,7 +182,7 @@ func (s *Store) enter(size int64) (bool, error) {
 	}
 	var h segmentHeader
 	seed, ok := h.decode(b[:])
-	if !ok || seed != s.super.uuid.seed() || h.at != sp.chainAt+uint64(len(sp.chain))*uint64(sp.segment) {
+	if !ok || seed != s.super.uuid.seed() || h.at != sp.chainAt+uint64(len(sp.chain))*uint64(sp.segment) || int64(h.next) > size/sp.segment+maxAhead {
 		return false, nil
 	}
 	sp.chain, sp.next = append(sp.chain, sp.next), h.next

@@ -174,6 +174,30 @@ func removeAll(s *Store) error {
 	return err
 }
 
+// When a large deletion has left the history, the file becomes short again.
+func TestFileBecomesShortAgain(t *testing.T) {
+	r := newRand(t)
+	f := NewMemFile()
+	s := open(t, f, Options{Keep: 3})
+	for i := range 40 {
+		require.NoError(t, s.FS().WriteFile(fmt.Sprintf("f%d", i), noise(r, 1<<20), 0o644))
+		_, err := s.Commit("")
+		require.NoError(t, err)
+	}
+	size := len(f.b)
+	for i := range 39 {
+		require.NoError(t, s.FS().RemoveAll(fmt.Sprintf("f%d", i)))
+	}
+	for i := range 1500 {
+		write(t, s, "a", fmt.Sprint(i))
+		_, err := s.Commit("")
+		require.NoError(t, err)
+	}
+	require.Greater(t, size, 40<<20)
+	require.Less(t, len(f.b), 12<<20)
+	require.NoError(t, s.Verify(context.Background(), nil))
+}
+
 // What a snapshot that a program still reads needs is not given up, though the history has dropped it.
 func TestWhatIsBeingReadIsKept(t *testing.T) {
 	f := NewMemFile()

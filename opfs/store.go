@@ -68,6 +68,7 @@ type Store struct {
 
 	sinceCheckpoint int64 // bytes of the log
 	mapBytes        int64 // how long the last map was
+	leapt           bool  // the checkpoint that is being written begins a segment in a slot that was not promised
 }
 
 // pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
