@@ -113,7 +113,7 @@ lint-go: build/staticcheck
 	cd tests && ../build/staticcheck ./...
 
 lint-js: js/node_modules/.stamp js/dist/go.js js/dist/comlink.js
-	cd js && npm run --silent check
+	cd js && npm run --silent check && npm run --silent types && node reference.mjs --check
 
 # A lock file names versions and hashes, not where they came from.
 lint-locks:

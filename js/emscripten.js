@@ -16,6 +16,8 @@ import { wasiErrno } from './emscripten-errno.js'
 export { captureEmscripten, materializeEmscripten } from './capture.js'
 
 /**
+ * How a volume is mounted.
+ *
  * @typedef {object} FsTypeOptions
  * @property {string} [path] the directory of the volume to mount; its root by default. It must exist.
  * @property {boolean} [commit] whether fsync in the guest commits, as the volume's durability has it (the default), or does nothing

@@ -19,7 +19,11 @@ import { FSWatcher, fileWatches, watch } from './fs-watch.js'
 /** @typedef {import('./files.js').Files | import('./files-snapshot.js').SnapshotFiles} Backend */
 /** @typedef {{ file: import('./files.js').File, flags: number, position: number, path: string }} Open */
 /** @typedef {number | string | Date} Time */
-/** @typedef {ReturnType<typeof createFs>} VolumeFs */
+/**
+ * The files of a volume or a snapshot, under the names of node:fs.
+ *
+ * @typedef {ReturnType<typeof createFs>} VolumeFs
+ */
 /** @typedef {(type: 'rename' | 'change', name: string) => void} WatchListener */
 
 const UMASK = 0o022

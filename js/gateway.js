@@ -8,6 +8,8 @@ import { RECIPE } from './internal.js'
 import { MAX_TEXT, content, dateOf, failureOf, hex, page, textOf, unreachable } from './http.js'
 
 /**
+ * Where a gateway is, and what it lets in.
+ *
  * @typedef {object} GatewayConfig
  * @property {string} url of the gateway
  * @property {string | (() => string | Promise<string>)} token for one volume; a function is called for the first request, and whenever the gateway refuses

@@ -16,6 +16,8 @@ export { checkRemote, listSnapshots, prune, verifyRemote } from './remote.js'
 export { s3 } from './s3.js'
 
 /**
+ * How a volume is opened.
+ *
  * @typedef {object} OpenOptions
  * @property {import('./storage.js').Storage} [storage] opfs() where it works; nodeDirectory(path) of 'holdfast/node'; memory()
  * @property {'fsync' | 'manual'} [durability] 'fsync' (the default): a guest's fsync commits. 'manual': only commit() does
@@ -109,3 +111,27 @@ function defaultStorage() {
 function oneOf(what, value, allowed) {
   if (!allowed.includes(value)) throw new TypeError(`${what} must be ${allowed.map((a) => `'${a}'`).join(' or ')}, not ${JSON.stringify(value)}`)
 }
+
+// The types of what these calls take and return, so that programs in TypeScript can name them.
+/** @typedef {import('./volume.js').Snapshot} Snapshot */
+/** @typedef {import('./volume.js').CommitResult} CommitResult */
+/** @typedef {import('./volume.js').Change} Change */
+/** @typedef {import('./volume.js').Estimate} Estimate */
+/** @typedef {import('./volume.js').Progress} Progress */
+/** @typedef {import('./volume.js').Published} Published */
+/** @typedef {import('./volume.js').PublishResult} PublishResult */
+/** @typedef {import('./volume.js').TransferOptions} TransferOptions */
+/** @typedef {import('./volume.js').RetryOptions} RetryOptions */
+/** @typedef {import('./volume.js').ObjectStore} ObjectStore */
+/** @typedef {import('./s3.js').S3Config} S3Config */
+/** @typedef {import('./s3.js').Credentials} Credentials */
+/** @typedef {import('./gateway.js').GatewayConfig} GatewayConfig */
+/** @typedef {import('./remote.js').RemoteOptions} RemoteOptions */
+/** @typedef {import('./remote.js').RemoteSnapshot} RemoteSnapshot */
+/** @typedef {import('./remote.js').RemoteCheck} RemoteCheck */
+/** @typedef {import('./remote.js').VerifyReport} VerifyReport */
+/** @typedef {import('./remote.js').PruneOptions} PruneOptions */
+/** @typedef {import('./remote.js').PruneReport} PruneReport */
+/** @typedef {import('./fs.js').VolumeFs} VolumeFs */
+/** @typedef {import('./storage.js').Storage} Storage */
+/** @typedef {import('./module.js').WasmSource} WasmSource */

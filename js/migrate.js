@@ -10,12 +10,16 @@ import { coreOf } from './internal.js'
 import { equal, join, normal, passes } from './capture-trees.js'
 
 /**
+ * What is copied, and how.
+ *
  * @typedef {object} MigrateOptions
  * @property {(path: string, type: 'file' | 'directory' | 'symlink') => boolean} [filter] says of paths below the directory ('wp-content/index.php')
  *   whether they take part; leaving out a directory leaves out what is in it
  * @property {boolean} [replace] what the destination has is removed. Without it a destination that is not empty fails the call with ENOTEMPTY
  * @property {AbortSignal} [signal]
  * @property {(p: import('./volume.js').Progress) => void} [onProgress]
+ *
+ * What was copied.
  *
  * @typedef {object} Migrated
  * @property {number} files

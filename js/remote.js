@@ -22,6 +22,8 @@ import { HoldfastError } from './errors.js'
  * @property {string[]} volumes the names whose history holds it. None: its publish ended in a conflict, or what led to it was pruned
  * @property {string[]} current the names that are at it now
  *
+ * One thing that checkRemote has tried.
+ *
  * @typedef {object} RemoteCheck
  * @property {'access' | 'if-none-match' | 'if-match' | 'etag' | 'range' | 'date' | 'clock' | 'list' | 'delete'} name
  * @property {boolean} ok
@@ -30,12 +32,16 @@ import { HoldfastError } from './errors.js'
  * @property {string} [code] of the error that the store answered with, such as ErrCredentials
  * @property {string} [message] of that error
  *
+ * What prune keeps.
+ *
  * @typedef {object} PruneOptions
  * @property {number} [keep] newest snapshots to keep in each volume's history
  * @property {number} [olderThan] ms: keep those that are younger
  * @property {number} [gracePeriod] ms: keep what was written, or current, this lately; default 24 hours. Less than 19 hours is safe only
  *   while nobody publishes
  * @property {boolean} [dryRun] only report
+ *
+ * What prune has kept and deleted.
  *
  * @typedef {object} PruneReport
  * @property {number} snapshotsKept
@@ -47,6 +53,8 @@ import { HoldfastError } from './errors.js'
  * @property {number} packsWaiting nothing needs them, but the grace period is not over
  * @property {number} bytesWaiting
  * @property {string[]} deleted keys, in the order of deletion
+ *
+ * What verifyRemote has read, and what is wrong with it.
  *
  * @typedef {object} VerifyReport
  * @property {number} heads

@@ -6,7 +6,11 @@ import { compile, locate } from './module.js'
 import { startProgram } from './program.js'
 
 /**
+ * An access key, and until when it is valid, where it is temporary.
+ *
  * @typedef {{ accessKeyId: string, secretAccessKey: string, sessionToken?: string, expiration?: Date | number | string }} Credentials
+ *
+ * Where a bucket is, and who may use it.
  *
  * @typedef {object} S3Config
  * @property {string} endpoint such as https://s3.eu-central-1.amazonaws.com

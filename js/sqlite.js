@@ -11,6 +11,8 @@ const MAX_PATH = 1024 // bytes of a path, with the zero at its end
 const UNIX_EPOCH = 210866760000000 // in milliseconds of the Julian day (sqlite3_vfs.xCurrentTimeInt64)
 
 /**
+ * How a volume is registered as a VFS.
+ *
  * @typedef {object} VfsOptions
  * @property {string} [name] the VFS's name, 'holdfast' by default
  * @property {string} [directory] the directory of the volume where relative file names start; its root by default. It must exist

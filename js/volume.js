@@ -19,6 +19,8 @@ import { checkKey } from './remote.js'
  * @property {string} [parentId] the point before it
  * @property {boolean} durable whether it survives a crash; a new one does from the next commit on
  *
+ * What a commit did: the point that it made, the bytes that it wrote and how often it flushed.
+ *
  * @typedef {Snapshot & { bytesWritten: number, flushes: number }} CommitResult
  *
  * One difference between two points. Ranges are where a file's content differs; size is the file's after the change.
@@ -40,6 +42,8 @@ import { checkKey } from './remote.js'
  * @property {number} createdAt milliseconds since 1970
  * @property {number} size bytes of the packs that it needs: what a pull of everything fetches
  * @property {boolean} encrypted
+ *
+ * What a publish did.
  *
  * @typedef {Published & PublishDetails} PublishResult
  *
@@ -64,6 +68,8 @@ import { checkKey } from './remote.js'
  * @property {number} needed of these, bytes of the files and the history, as far as they were counted: 0 at first
  * @property {number} memory bytes of the WebAssembly memory that holds its files while it is open; it never shrinks
  *
+ * How far an operation is. Numbers never get smaller within a phase.
+ *
  * @typedef {object} Progress
  * @property {'salvage' | 'verify' | 'read' | 'hash' | 'upload' | 'head' | 'download' | 'import' | 'export' | 'delete' | 'done'} phase
  * @property {number} bytesDone
@@ -71,15 +77,13 @@ import { checkKey } from './remote.js'
  * @property {number} objectsDone
  * @property {number} objectsTotal
  *
+ * What publish and pull have in common.
+ *
  * @typedef {object} TransferOptions
  * @property {string} [name] another published name than the volume's own
  * @property {Uint8Array} [encryptionKey] 32 bytes that what is published is encrypted with (AES-256-GCM). It is lost without them
  * @property {AbortSignal} [signal] stops within one request
  * @property {(p: Progress) => void} [onProgress] no number ever gets smaller
- *
- * Where volumes are published: what `s3()` returns, or an object of your own. Rejections carry a `code`: ErrNotFound,
- * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted. `date` (of rejections too) and `modified` are the service's
- * clock in milliseconds since 1970, as its Date and LastModified have it.
  *
  * How requests that fail for a time are tried again: after a pause that doubles, between half and one and a half of its mean, or when the
  * server says (Retry-After, up to a minute).
@@ -89,6 +93,10 @@ import { checkKey } from './remote.js'
  * @property {number} [baseDelay] mean of the first pause, in ms; default 200
  * @property {number} [maxDelay] the longest mean, in ms; default 10,000
  * @property {number} [timeout] of one request, in ms; default 60,000 and what its content takes at 32 KiB/s
+ *
+ * Where volumes are published: what `s3()` returns, or an object of your own. Rejections carry a `code`: ErrNotFound,
+ * ErrPrecondition, ErrCredentials, ErrNoBucket, ErrUnreachable or ErrAborted. `date` (of rejections too) and `modified` are the service's
+ * clock in milliseconds since 1970, as its Date and LastModified have it.
  *
  * @typedef {object} ObjectStore
  * @property {RetryOptions} [retry]

@@ -111,17 +111,19 @@ export class RemoteVolume {
     this.lost = host.lost().then(opened).catch((/** @type {HoldfastError} */ err) => err)
   }
 
-  /** @param {{ label?: string }} [options] @returns {Promise<Snapshot>} */
+  /** As Volume.snapshot. @param {{ label?: string }} [options] @returns {Promise<Snapshot>} */
   snapshot(options) {
     return this.#call('snapshot', [options])
   }
 
-  /** @returns {Promise<Snapshot[]>} */
+  /** As Volume.snapshots. @returns {Promise<Snapshot[]>} */
   snapshots() {
     return this.#call('snapshots', [])
   }
 
   /**
+   * As Volume.diff.
+   *
    * @param {Snapshot | string} a
    * @param {Snapshot | string} [b]
    * @returns {Promise<import('./volume.js').Change[]>}
@@ -130,33 +132,33 @@ export class RemoteVolume {
     return this.#call('diff', [a, b])
   }
 
-  /** @param {Snapshot | string} snapshot @returns {Promise<void>} */
+  /** As Volume.restore. @param {Snapshot | string} snapshot @returns {Promise<void>} */
   restore(snapshot) {
     return this.#call('restore', [snapshot])
   }
 
-  /** @param {Snapshot | string} snapshot @returns {Promise<void>} */
+  /** As Volume.deleteSnapshot. @param {Snapshot | string} snapshot @returns {Promise<void>} */
   deleteSnapshot(snapshot) {
     return this.#call('deleteSnapshot', [snapshot])
   }
 
-  /** @param {{ label?: string }} [options] @returns {Promise<import('./volume.js').CommitResult>} */
+  /** As Volume.commit. @param {{ label?: string }} [options] @returns {Promise<import('./volume.js').CommitResult>} */
   commit(options) {
     return this.#call('commit', [options])
   }
 
-  /** @param {{ signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options] @returns {Promise<void>} */
+  /** As Volume.verify. @param {{ signal?: AbortSignal, onProgress?: (p: Progress) => void }} [options] @returns {Promise<void>} */
   verify(options) {
     return this.#call('verify', [], options)
   }
 
-  /** @returns {Promise<import('./volume.js').Estimate>} */
+  /** As Volume.estimate. @returns {Promise<import('./volume.js').Estimate>} */
   estimate() {
     return this.#call('estimate', [])
   }
 
   /**
-   * What `s3()` and `gateway()` return is made again in the worker, where the work is done; functions in their configuration, such as one that
+   * As Volume.publish. What `s3()` and `gateway()` return is made again in the worker, where the work is done; functions in their configuration, such as one that
    * fetches credentials, are called here. A store of one's own is called here.
    *
    * @param {ObjectStore} remote
@@ -168,6 +170,8 @@ export class RemoteVolume {
   }
 
   /**
+   * As Volume.pull.
+   *
    * @param {ObjectStore} remote as for publish
    * @param {import('./volume.js').TransferOptions & { snapshot?: import('./volume.js').Published | string }} [options]
    * @returns {Promise<import('./volume.js').Published>}
@@ -237,6 +241,8 @@ export class RemoteFiles {
   }
 
   /**
+   * The bytes of a file, or its text when an encoding is given.
+   *
    * @template {{ encoding?: 'utf8' | 'latin1' | 'base64' | 'hex', snapshot?: Snapshot | string }} O
    * @param {string} path
    * @param {O} [options]
@@ -247,6 +253,8 @@ export class RemoteFiles {
   }
 
   /**
+   * Replaces a file, or makes it. It is durable from the next commit on, as everything here.
+   *
    * @param {string} path
    * @param {Uint8Array | string} data
    * @param {{ mode?: number, flag?: string, transfer?: boolean }} [options]
@@ -256,37 +264,37 @@ export class RemoteFiles {
     return this.#call('writeFile', [path, data, options], {}, transfer && data instanceof Uint8Array ? [data.buffer] : [])
   }
 
-  /** @param {string} path @param {Uint8Array | string} data @returns {Promise<void>} */
+  /** Adds to the end of a file, or makes it. @param {string} path @param {Uint8Array | string} data @returns {Promise<void>} */
   appendFile(path, data) {
     return this.#call('appendFile', [path, data])
   }
 
-  /** @param {string} path @param {{ recursive?: boolean, snapshot?: Snapshot | string }} [options] @returns {Promise<string[]>} */
+  /** The names in a directory. @param {string} path @param {{ recursive?: boolean, snapshot?: Snapshot | string }} [options] @returns {Promise<string[]>} */
   readdir(path, options) {
     return this.#call('readdir', [path, { recursive: options?.recursive }], options)
   }
 
-  /** @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
+  /** What a path leads to. @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
   async stat(path, options) {
     return statsOf(await this.#call('stat', [path], options))
   }
 
-  /** @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
+  /** The same of a symbolic link itself. @param {string} path @param {{ snapshot?: Snapshot | string }} [options] @returns {Promise<Stats>} */
   async lstat(path, options) {
     return statsOf(await this.#call('lstat', [path], options))
   }
 
-  /** @param {string} path @param {{ recursive?: boolean, mode?: number }} [options] @returns {Promise<string | undefined>} */
+  /** Makes a directory, and with `recursive` those above it. @param {string} path @param {{ recursive?: boolean, mode?: number }} [options] @returns {Promise<string | undefined>} */
   mkdir(path, options) {
     return this.#call('mkdir', [path, options])
   }
 
-  /** @param {string} path @param {{ recursive?: boolean, force?: boolean }} [options] @returns {Promise<void>} */
+  /** Removes a file, or with `recursive` a directory. @param {string} path @param {{ recursive?: boolean, force?: boolean }} [options] @returns {Promise<void>} */
   rm(path, options) {
     return this.#call('rm', [path, options])
   }
 
-  /** @param {string} from @param {string} to @returns {Promise<void>} */
+  /** Gives a file or directory another path, whose file it replaces. @param {string} from @param {string} to @returns {Promise<void>} */
   rename(from, to) {
     return this.#call('rename', [from, to])
   }
