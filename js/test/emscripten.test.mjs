@@ -155,6 +155,9 @@ test('what one runtime, or volume.fs, does to names the other runtime sees at on
   B.stat('/b/y')
   A.rename('/a/y', '/a/x') // over a name that B has cached
   assert.equal(text(B, '/b/x'), 'y')
+  A.unlink('/a/x')
+  A.writeFile('/a/x', 'made anew') // what stood there before A's rename is forgotten, too
+  assert.equal(text(B, '/b/x'), 'made anew')
 })
 
 test('after a restore: restored files, stale streams, no stale node', async (t) => {

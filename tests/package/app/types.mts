@@ -2,8 +2,10 @@
 
 import { HoldfastError, memory, open, opfs, requestPersistence, s3, type Volume } from 'holdfast'
 import { nodeDirectory } from 'holdfast/node'
-import { mountEmscripten } from 'holdfast/emscripten'
-import { holdfastMount } from 'holdfast/php'
+import { captureEmscripten, materializeEmscripten, mountEmscripten } from 'holdfast/emscripten'
+import { exportDirectory, importDirectory } from 'holdfast/migrate'
+import { fsOf, holdfastMount } from 'holdfast/php'
+import { mountPyodide } from 'holdfast/pyodide'
 import { connect, exposeVolume } from 'holdfast/worker'
 
 export async function use(worker: Worker): Promise<number> {
@@ -23,6 +25,13 @@ export async function use(worker: Worker): Promise<number> {
   const bytes: Uint8Array = await remote.fs.readFile('/f')
   const granted: boolean = await requestPersistence()
   void [opfs(), nodeDirectory('/tmp/v'), mountEmscripten, holdfastMount(volume), granted, text, bytes, paths]
+  const captured = captureEmscripten(await fsOf({}), '/site', volume, { filter: (path, type) => type === 'file' && path !== '/x', hash: true, entries: true })
+  const hash: string | undefined = captured.entries?.[0].hash
+  const gone: string[] = materializeEmscripten({}, '/site', volume, { snapshot: captured.snapshot, root: '/' }).delete
+  const directory = await navigator.storage.getDirectory()
+  const files: number = (await importDirectory(directory, volume, { replace: true, onProgress: (p) => console.log(p.phase) })).files
+  const { skipped }: { skipped: string[] } = await exportDirectory(volume, directory, { symlinks: 'skip' })
+  void [hash, gone, files, skipped, mountPyodide({}, volume, '/data')]
   // @ts-expect-error there is no such choice
   await open('v', { ifLocked: 'perhaps' })
   return seq + bytesWritten + quota
