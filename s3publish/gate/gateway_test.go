@@ -337,6 +337,13 @@ func TestWhoHasNoTokenForItGetsNothing(t *testing.T) {
 		res, _ := c.do("GET", c.url+query, nil, nil)
 		require.Equal(t, 400, res.StatusCode, query)
 	}
+	req, err := http.NewRequest("PUT", get, strings.NewReader("x"))
+	require.NoError(t, err)
+	req.Header = http.Header{"Authorization": {"Bearer " + c.token}, "X-Content-Sha256": {hash([]byte("x"))}, "If-Match": {`"a"`, `"b"`}}
+	twice, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	twice.Body.Close()
+	require.Equal(t, 400, twice.StatusCode, "two conditions")
 	for _, method := range []string{"PATCH", "HEAD", "CONNECTX"} {
 		res, _ := c.do(method, get, nil, nil)
 		require.Equal(t, 405, res.StatusCode)

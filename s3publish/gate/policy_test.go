@@ -114,6 +114,7 @@ func TestWhatATokenAllows(t *testing.T) {
 		{"", put("heads/site", gate.Request{IfMatch: `"*"`, IfNoneMatch: true})},
 		{"", put("heads/site", gate.Request{IfMatch: `"a","b"`})},
 		{"", put("heads/site", gate.Request{IfMatch: `"a", "b"`})},
+		{"", put("heads/site", gate.Request{IfMatch: `"a,b"`})},
 		{"", put("heads/site", gate.Request{IfMatch: `W/"a"`})},
 		{"", put("heads/site", gate.Request{IfMatch: "\"a\"\r\nX: y"})},
 		{"", put("heads/site", gate.Request{IfMatch: `a`})},

@@ -263,6 +263,8 @@ func TestNothingIsWrittenOutsideTheTarget(t *testing.T) {
 	require.NoError(t, os.Symlink(outside, filepath.Join(inside, "link")))
 	require.NoError(t, os.Symlink(filepath.Join(outside, "victim"), filepath.Join(inside, "file-link")))
 	require.NoError(t, os.Symlink("../out", filepath.Join(inside, "relative")))
+	require.NoError(t, os.WriteFile(filepath.Join(inside, "taken-name"), []byte("precious"), 0o600))
+	require.NoError(t, os.Symlink("taken-name", filepath.Join(inside, "inner-link")))
 	root, err := os.OpenRoot(inside)
 	require.NoError(t, err)
 	defer root.Close()
@@ -300,6 +302,14 @@ func TestNothingIsWrittenOutsideTheTarget(t *testing.T) {
 		_ = root.Remove("taken")
 	}
 	require.Equal(t, before, onDisk(t, outside))
+	for _, p := range []string{"taken-name", "inner-link"} {
+		w := &treeWriter{ctx: t.Context(), files: f, root: root, first: map[memfs.Ino]string{}}
+		require.ErrorIs(t, w.file(p, attr("f")), fs.ErrExist)
+		require.ErrorIs(t, w.symlink(p, attr("l")), fs.ErrExist)
+	}
+	b, err := root.ReadFile("taken-name")
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(b))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 2)
@@ -318,10 +328,13 @@ func TestAFileThatChangesWhileItIsReadIsAnError(t *testing.T) {
 	info, err := root.Lstat("f")
 	require.NoError(t, err)
 	for what, change := range map[string]func() error{
-		"longer":   func() error { return os.WriteFile(name, make([]byte, 200), 0o600) },
-		"shorter":  func() error { return os.WriteFile(name, make([]byte, 50), 0o600) },
-		"touched":  func() error { return os.Chtimes(name, time.Now(), time.Now().Add(time.Hour)) },
-		"replaced": func() error { return errors.Join(os.Remove(name), os.WriteFile(name, make([]byte, 100), 0o600)) },
+		"longer":  func() error { return os.WriteFile(name, make([]byte, 200), 0o600) },
+		"shorter": func() error { return os.WriteFile(name, make([]byte, 50), 0o600) },
+		"touched": func() error { return os.Chtimes(name, time.Now(), time.Now().Add(time.Hour)) },
+		"replaced": func() error {
+			other := filepath.Join(dir, "other")
+			return errors.Join(os.WriteFile(other, make([]byte, 100), 0o600), os.Chtimes(other, info.ModTime(), info.ModTime()), os.Rename(other, name))
+		},
 		"now a link": func() error {
 			return errors.Join(os.Remove(name), os.WriteFile(filepath.Join(dir, "g"), nil, 0o600), os.Symlink("g", name))
 		},
