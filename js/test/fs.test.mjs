@@ -68,7 +68,8 @@ test('createWriteStream: strings and bytes, flags, start, errors; pipeTo between
   await more.write('more')
   await more.close()
   const inside = fs.createWriteStream('/f', { flags: 'r+', start: 4, flush: true }).getWriter()
-  await inside.write('TWO')
+  await inside.write('TW')
+  await inside.write('O')
   await inside.close()
   assert.equal(fs.readFileSync('/f', 'utf8'), 'one TWO !!more')
   await assert.rejects(fs.createWriteStream('/none/f').getWriter().write('x'), { code: 'ENOENT' })
@@ -130,7 +131,9 @@ test('opendir lists once and then is closed', async (t) => {
   fs.mkdirSync('/d/e', { recursive: true })
   fs.writeFileSync('/d/f', '')
   const names = []
-  for await (const e of await fs.promises.opendir('/d')) names.push([e.name, e.isDirectory(), e.parentPath])
+  const whole = await fs.promises.opendir('/d')
+  for await (const e of whole) names.push([e.name, e.isDirectory(), e.parentPath])
+  assert.throws(() => whole.closeSync(), { code: 'ERR_DIR_CLOSED' })
   assert.deepEqual(names, [['e', true, '/d'], ['f', false, '/d']])
   const dir = fs.opendirSync('/d')
   assert.equal((await dir.read())?.name, 'e')
@@ -150,6 +153,7 @@ test('cp does with trees what Node does', async (t) => {
     f.writeFileSync(`${r}/src/a`, 'a', { mode: 0o600 })
     f.writeFileSync(`${r}/src/sub/b`, 'b')
     f.utimesSync(`${r}/src/a`, 1000, 2000)
+    f.chmodSync(`${r}/src/sub`, 0o777) // more than the umask leaves
     f.symlinkSync('../a', `${r}/src/sub/link`)
     f.symlinkSync('/nowhere', `${r}/src/abs`)
     f.mkdirSync(`${r}/dest`)
@@ -189,7 +193,7 @@ test('cp does with trees what Node does', async (t) => {
     const p = `${dir}/${name}`
     const st = f.lstatSync(r + p)
     if (st.isDirectory()) return [`${p} ${st.mode.toString(8)}`, ...tree(f, r, p)]
-    return [`${p} ${st.mode.toString(8)} ${st.isSymbolicLink() ? f.readlinkSync(r + p).replace(r, '') : f.readFileSync(r + p, 'utf8')} ${p.endsWith('dest/a') ? st.mtimeMs > 1e6 : ''}`]
+    return [`${p} ${st.mode.toString(8)} ${st.isSymbolicLink() ? f.readlinkSync(r + p).replace(r, '') : f.readFileSync(r + p, 'utf8')} ${p.endsWith('dest/a') ? st.mtimeMs < 1e9 : ''}`]
   })
   for (const [from, to, options] of cases) {
     const what = `cp ${from} ${to} ${JSON.stringify(options)}`
@@ -222,7 +226,9 @@ test('watch tells of every change, whoever makes it', async (t) => {
   const before = volume.snapshot()
   const dir = fs.watch('/d', see('dir'))
   const tree = fs.watch('/', { recursive: true }, see('tree'))
+  fs.writeFileSync('/d/f', 'too early for the next one')
   const file = fs.watch('/d/f', see('file'))
+  await told('dir change f', 'tree change d/f')
   fs.writeFileSync('/d/f', 'changed')
   await told('dir change f', 'tree change d/f', 'file change f')
   fs.writeFileSync('/d/new', '')
