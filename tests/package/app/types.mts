@@ -1,6 +1,6 @@
 // What an app in TypeScript may write; compiled, never run.
 
-import { HoldfastError, memory, open, opfs, requestPersistence, s3, type Volume } from 'holdfast'
+import { HoldfastError, memory, open, opfs, requestPersistence, s3, type Change, type Progress, type S3Config, type Snapshot, type Volume } from 'holdfast'
 import { nodeDirectory } from 'holdfast/node'
 import { captureEmscripten, materializeEmscripten, mountEmscripten } from 'holdfast/emscripten'
 import { exportDirectory, importDirectory } from 'holdfast/migrate'
@@ -11,12 +11,11 @@ import { connect, exposeVolume } from 'holdfast/worker'
 export async function use(worker: Worker): Promise<number> {
   const volume: Volume = await open('v', { storage: memory(), ifLocked: 'wait', durability: 'manual', history: { keep: 3 }, signal: AbortSignal.timeout(1) })
   volume.fs.writeFileSync('/f', 'x')
-  const snapshot = volume.snapshot({ label: 'x' })
-  const paths: string[] = volume.diff(snapshot).map((change) => change.path)
+  const snapshot: Snapshot = volume.snapshot({ label: 'x' })
+  const paths: string[] = volume.diff(snapshot).map((change: Change) => change.path)
   const { seq, bytesWritten }: { seq: number; bytesWritten: number } = volume.commit()
-  await volume.publish(s3({ endpoint: 'https://s3.example.com', bucket: 'b', credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }) }), {
-    onProgress: (p) => console.log(p.phase, p.bytesDone),
-  })
+  const bucket: S3Config = { endpoint: 'https://s3.example.com', bucket: 'b', credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }) }
+  await volume.publish(s3(bucket), { onProgress: (p: Progress) => console.log(p.phase, p.bytesDone) })
   volume.lost.then((err: HoldfastError) => err.code)
   const { quota = 0 } = await volume.estimate()
   exposeVolume(volume, { name: 'v' })
