@@ -26,7 +26,6 @@ import * as code from './sqlite-codes.js'
  * @property {import('./sqlite-locks.js').Connection | null} connection of a database
  * @property {boolean} journal a rollback journal
  * @property {Uint8Array | null} header of a journal: what was there before zeros ended the transaction, until they are durable
- * @property {boolean} ended of a journal: it was emptied, which made the transaction durable, and has not been written to since
  * @property {Undo | null} undo of a database: what an atomic write has replaced so far
  *
  * @typedef {{ size: number, parts: { at: number, bytes: Uint8Array }[] }} Undo
@@ -110,7 +109,7 @@ export class SqliteFiles {
   open(name, id, flags) {
     const { path, temp } = name === null || flags & code.OPEN_DELETEONCLOSE ? { path: '', temp: new TempFile() } : { path: name, temp: null }
     /** @type {OpenFile} */
-    const file = { handle: -1, ino: 0, path, temp, connection: null, journal: (flags & code.OPEN_MAIN_JOURNAL) !== 0, header: null, ended: false, undo: null }
+    const file = { handle: -1, ino: 0, path, temp, connection: null, journal: (flags & code.OPEN_MAIN_JOURNAL) !== 0, header: null, undo: null }
     if (!temp) {
       let mode = flags & code.OPEN_READWRITE ? O.O_RDWR : O.O_RDONLY
       if (flags & code.OPEN_CREATE) mode |= O.O_CREAT | (flags & code.OPEN_EXCLUSIVE ? O.O_EXCL : 0)
@@ -161,7 +160,6 @@ export class SqliteFiles {
     const file = this.#of(id)
     const { bytes } = this.#memory
     if (file.temp) return file.temp.write(bytes, p, n, at)
-    file.ended = false
     if (file.journal && at === 0) {
       file.header = n === JOURNAL_HEADER && bytes.subarray(p, p + n).every((b) => b === 0) ? this.#copy(file, 0, n) : null
     }
@@ -187,17 +185,14 @@ export class SqliteFiles {
     const file = this.#of(id)
     if (file.temp) return file.temp.truncate(size)
     let rc = this.#core.x.handle_truncate(file.handle, size)
-    if (rc === 1) {
-      rc = this.#core.x.ended(this.#core.sync())
-      file.ended = rc >= 0
-    }
+    if (rc === 1) rc = this.#core.x.ended(this.#core.sync())
     return rc < 0 ? this.#fail(rc, code.IOERR_TRUNCATE) : code.OK
   }
 
   /** @param {number} id */
   sync(id) {
     const file = this.#of(id)
-    if (file.temp || file.ended) return code.OK
+    if (file.temp) return code.OK
     const header = file.header
     file.header = null
     let rc = this.#core.x.handle_attr(file.handle) // tells a stale one

@@ -188,13 +188,13 @@ test('SQLite hears of a full disk, and goes on when there is room again', async 
   await again.close()
 })
 
-test('what SQLite reports as failed on a full disk is rolled back, also when the failure comes at the very end (DELETE)', async (t) => {
+for (const journal of ['DELETE', 'TRUNCATE']) test(`what SQLite reports as failed on a full disk is rolled back, also when the failure comes at the very end (${journal})`, async (t) => {
   const { php, run } = await startPhp()
   const storage = arrayStorage()
   const volume = await open('v', { storage })
   t.after(() => volume.close())
   await php.mount('/data', holdfastMount(volume))
-  const connect = `${db('/data/x.db')} $db->exec('pragma journal_mode = DELETE');`
+  const connect = `${db('/data/x.db')} $db->exec('pragma journal_mode = ${journal}');`
   await run(`${connect} $db->exec('create table t(v)'); $db->exec("insert into t values(1)");`)
   storage.fail = quota()
   // The same connection, and one that finds the journal: neither may see what was reported as failed.

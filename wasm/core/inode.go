@@ -185,11 +185,37 @@ func ended(rc int32) int32 {
 	case k == nil:
 	case rc >= 0 || rollback:
 		k.Drop()
+		if rc < 0 {
+			excuse(store.FS().Snapshot())
+		}
 		return 0
 	case k.PutBack() == nil: // or else it stays removed: the guest hears of the failure all the same
 		undone = journalAt(keptAt)
 	}
 	return rc
+}
+
+// excused is the state at the end of a rollback that could not be committed and was answered with success, until a commit succeeds.
+// SQLite, in journal mode TRUNCATE, syncs right after the truncation: as long as nothing has changed since, it is told the same again.
+var excused *memfs.Snapshot
+
+// excuse replaces excused; nil gives it up.
+func excuse(s *memfs.Snapshot) {
+	if excused != nil {
+		excused.Release()
+	}
+	excused = s
+}
+
+// isExcused reports whether the files are as they were at the end of that rollback.
+func isExcused() bool {
+	if excused == nil {
+		return false
+	}
+	now := store.FS().Snapshot()
+	defer now.Release()
+	list, err := memfs.Diff(excused, now)
+	return err == nil && len(list) == 0
 }
 
 //go:wasmexport rmdir

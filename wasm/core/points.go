@@ -45,9 +45,16 @@ func commit(n int32) int32 {
 //
 //go:wasmexport sync
 func sync() int32 {
-	_, err := store.Sync()
-	if err != nil {
-		undone = journal{} // what was put back may have been ended in another way
+	committed, err := store.Sync()
+	if committed {
+		excuse(nil)
+	}
+	if err == nil {
+		return 0
+	}
+	undone = journal{} // what was put back may have been ended in another way
+	if isExcused() {
+		return 0
 	}
 	return fail(err)
 }
