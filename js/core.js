@@ -135,11 +135,11 @@ export class Core {
       }
       // Go calls these, the first of them perhaps before the call below returns. What the caller does then, its exceptions
       // too, must not happen inside of Go: hence the microtasks.
-      const settle = (/** @type {string} */ error, /** @type {string} */ result, /** @type {unknown} */ cause) =>
+      const settle = (/** @type {string} */ error, /** @type {string} */ result, /** @type {unknown} */ cause, /** @type {Uint8Array} */ bytes) =>
         queueMicrotask(() => {
           if (error) return fail(remoteError(error, signal?.aborted ? signal.reason : (cause ?? undefined)))
           end()
-          resolve(JSON.parse(result))
+          resolve(bytes ?? JSON.parse(result))
         })
       const progress = (/** @type {string} */ json) => queueMicrotask(() => onProgress?.(JSON.parse(json)))
       this.#pending.add(fail)

@@ -12,7 +12,7 @@ import { Volume } from './volume.js'
 
 export { HoldfastError, memory, opfs, requestPersistence, Volume }
 export { gateway } from './gateway.js'
-export { checkRemote, listSnapshots, prune, verifyRemote } from './remote.js'
+export { checkRemote, listSnapshots, prune, readRemote, verifyRemote } from './remote.js'
 export { s3 } from './s3.js'
 
 /**

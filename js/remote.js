@@ -1,7 +1,9 @@
 /** What can be done with published volumes without opening one. */
 
+import { S_IFDIR, S_IFLNK, S_IFREG } from './abi.js'
 import { Core } from './core.js'
 import { HoldfastError } from './errors.js'
+import { Stats } from './fs-stats.js'
 
 /**
  * Options of everything that works on an object store.
@@ -121,6 +123,151 @@ export async function prune(remote, { keep = 0, olderThan = 0, gracePeriod, dryR
   const finite = (/** @type {number} */ ms) => Math.min(ms, Number.MAX_SAFE_INTEGER)
   return call('prune', remote, { keep, olderThan: finite(olderThan), gracePeriod: gracePeriod && finite(gracePeriod), dryRun }, options)
 }
+
+/**
+ * Opens a published snapshot to be read in place: what is read is fetched by range requests, and checked; nothing else is. It fetches the
+ * indexes of the snapshot's packs at first, about one percent of its size.
+ *
+ * @param {ObjectStore} remote
+ * @param {RemoteOptions & { name: string, snapshot?: import('./volume.js').Published | string }} options name: of the volume; snapshot: another one than the current
+ * @returns {Promise<RemoteFiles>}
+ */
+export async function readRemote(remote, { name, snapshot, encryptionKey, signal, onProgress, wasm }) {
+  const id = typeof snapshot === 'string' ? snapshot : (snapshot?.id ?? '')
+  const key = checkKey(encryptionKey)
+  const core = await sharedCore(wasm)
+  const { reader, info } = await core.call('openRemote', remote, { volume: name, snapshot: id }, { signal, onProgress, key })
+  return new RemoteFiles(core, reader, info)
+}
+
+const CHUNK = 8 << 20
+
+/**
+ * The files of a published snapshot, read-only. Paths begin at the root, with or without "/". Errors about a path have the code that node:fs
+ * gives them, such as ENOENT.
+ */
+export class RemoteFiles {
+  /** @readonly @type {import('./volume.js').Published} */ snapshot
+  #core
+  #reader
+
+  /**
+   * @param {Core} core
+   * @param {number} reader
+   * @param {import('./volume.js').Published} snapshot
+   */
+  constructor(core, reader, snapshot) {
+    this.#core = core
+    this.#reader = reader
+    this.snapshot = snapshot
+  }
+
+  /**
+   * @param {string} op
+   * @param {string} path
+   * @param {{ signal?: AbortSignal, offset?: number, length?: number }} [options]
+   */
+  async #call(op, path, { signal, offset = 0, length = 0 } = {}) {
+    return this.#core.call('readRemote', null, { reader: this.#reader, op, path, offset, length }, { signal })
+  }
+
+  /**
+   * A file's content, or a part of it.
+   *
+   * @overload
+   * @param {string} path
+   * @param {{ offset?: number, length?: number, encoding?: undefined, signal?: AbortSignal }} [options]
+   * @returns {Promise<Uint8Array>}
+   */
+  /**
+   * @overload
+   * @param {string} path
+   * @param {{ offset?: number, length?: number, encoding: string, signal?: AbortSignal }} options encoding: a label of TextDecoder
+   * @returns {Promise<string>}
+   */
+  /**
+   * @param {string} path
+   * @param {{ offset?: number, length?: number, encoding?: string, signal?: AbortSignal }} [options]
+   * @returns {Promise<Uint8Array | string>}
+   */
+  async readFile(path, { offset = 0, length, encoding, signal } = {}) {
+    for (const n of [offset, length ?? 0]) if (!Number.isSafeInteger(n) || n < 0) throw invalid(`not a number of bytes: ${n}`)
+    const decoder = encoding === undefined ? null : new TextDecoder(encoding)
+    const { size } = await this.#call('stat', path, { signal })
+    const left = Math.max(0, Math.min(length ?? size, size - offset))
+    if (left > 2 ** 31 - 1) throw new HoldfastError('EFBIG', `${path} is too large to be read at once: read it in parts`, { path, errno: 27 })
+    const content = new Uint8Array(left)
+    let done = 0
+    do {
+      // At least one read, which tells a directory from a file.
+      const part = await this.#call('read', path, { offset: offset + done, length: Math.min(CHUNK, left - done), signal })
+      content.set(part, done)
+      done += part.length
+      if (part.length === 0) break
+    } while (done < left)
+    return decoder ? decoder.decode(content) : content
+  }
+
+  /**
+   * The names in a directory, sorted by their bytes.
+   *
+   * @overload
+   * @param {string} path
+   * @param {{ withFileTypes?: false, signal?: AbortSignal }} [options]
+   * @returns {Promise<string[]>}
+   */
+  /**
+   * @overload
+   * @param {string} path
+   * @param {{ withFileTypes: true, signal?: AbortSignal }} options
+   * @returns {Promise<RemoteEntry[]>}
+   */
+  /**
+   * @param {string} path
+   * @param {{ withFileTypes?: boolean, signal?: AbortSignal }} [options]
+   * @returns {Promise<string[] | RemoteEntry[]>}
+   */
+  async readdir(path, { withFileTypes = false, signal } = {}) {
+    /** @type {{ name: string, type: number }[]} */
+    const list = await this.#call('readdir', path, { signal })
+    return withFileTypes ? list.map(({ name, type }) => ({ name, type: TYPES[type] ?? 'other' })) : list.map(({ name }) => name)
+  }
+
+  /**
+   * @param {string} path
+   * @param {{ signal?: AbortSignal }} [options]
+   */
+  async stat(path, options) {
+    return new Stats(await this.#call('stat', path, options), 0)
+  }
+
+  /**
+   * @param {string} path
+   * @param {{ signal?: AbortSignal }} [options]
+   */
+  async lstat(path, options) {
+    return new Stats(await this.#call('lstat', path, options), 0)
+  }
+
+  /**
+   * @param {string} path
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<string>}
+   */
+  async readlink(path, options) {
+    return this.#call('readlink', path, options)
+  }
+
+  /** Gives the memory back. Calls reject with EBADF from then on; a second close does nothing. */
+  async close() {
+    if (!this.#core.dead) await this.#call('close', '').catch(() => {})
+  }
+}
+
+/** @typedef {{ name: string, type: 'file' | 'directory' | 'symlink' | 'other' }} RemoteEntry */
+
+/** @type {Record<number, RemoteEntry['type']>} */
+const TYPES = { [S_IFREG]: 'file', [S_IFDIR]: 'directory', [S_IFLNK]: 'symlink' }
 
 /** @param {string} message */
 function invalid(message) {

@@ -2,7 +2,7 @@
 
 import test from 'node:test'
 import assert from 'node:assert/strict'
-import { checkRemote, listSnapshots, memory, open, prune, verifyRemote } from 'holdfast'
+import { checkRemote, listSnapshots, memory, open, prune, readRemote, verifyRemote } from 'holdfast'
 import { failure, memoryStore } from './object-store.mjs'
 import { readable } from './random.mjs'
 
@@ -194,4 +194,45 @@ test('a pull that failed goes on where it stopped', async (t) => {
   for (let i = 1; i < seen.length; i++) {
     for (const k of ['bytesDone', 'bytesTotal', 'objectsDone', 'objectsTotal']) assert.ok(seen[i][k] >= seen[i - 1][k])
   }
+})
+
+test('a snapshot is read in place, and only what is read is fetched', async (t) => {
+  const store = memoryStore()
+  const volume = await volumeOf(t)
+  const { fs } = volume
+  fs.mkdirSync('/dir/sub', { recursive: true })
+  const noise = crypto.getRandomValues(new Uint8Array(65536))
+  for (let i = 0; i < 100; i++) fs.appendFileSync('/dir/big', noise.map((b) => b ^ i))
+  fs.writeFileSync('/dir/small', 'grüße')
+  fs.symlinkSync('dir/small', '/link')
+  fs.writeFileSync('/old', 'old')
+  const first = await volume.publish(store)
+  fs.rmSync('/old')
+  await volume.publish(store)
+  store.log.length = 0
+  const files = await readRemote(store, { name: 'site' })
+  assert.equal(await files.readFile('/dir/small', { encoding: 'utf-8' }), 'grüße')
+  assert.equal(await files.readFile('link', { encoding: 'utf-8' }), 'grüße')
+  assert.equal(await files.readlink('/link'), 'dir/small')
+  assert.deepEqual(await files.readdir('/'), ['dir', 'link'])
+  assert.deepEqual(await files.readdir('/dir', { withFileTypes: true }), [
+    { name: 'big', type: 'file' }, { name: 'small', type: 'file' }, { name: 'sub', type: 'directory' },
+  ])
+  const [there, here] = [await files.stat('/dir/big'), fs.statSync('/dir/big')]
+  for (const k of /** @type {const} */ (['mode', 'size', 'nlink', 'ino', 'mtimeMs'])) assert.equal(there[k], here[k], k)
+  assert.ok((await files.lstat('/link')).isSymbolicLink())
+  const some = await files.readFile('/dir/big', { offset: 3_000_000, length: 100_000 })
+  assert.deepEqual(Buffer.from(some), fs.readFileSync('/dir/big').subarray(3_000_000, 3_100_000))
+  const fetched = store.log.reduce((n, [op, , bytes]) => n + (op === 'get' ? bytes : 0), 0)
+  assert.ok(fetched < 1_500_000, `${fetched} bytes were fetched of ${there.size}`)
+  assert.deepEqual(Buffer.from(await files.readFile('/dir/big')), fs.readFileSync('/dir/big'))
+  for (const [path, code] of [['/none', 'ENOENT'], ['/link/x', 'ENOTDIR']]) await assert.rejects(files.stat(path), { name: 'HoldfastError', code })
+  await assert.rejects(files.readFile('/dir'), { code: 'EISDIR' })
+  await assert.rejects(files.readdir('/link'), { code: 'ENOTDIR' })
+  const before = await readRemote(store, { name: 'site', snapshot: first })
+  assert.equal(await before.readFile('/old', { encoding: 'utf-8' }), 'old')
+  await before.close()
+  await before.close()
+  await assert.rejects(before.readdir('/'), { code: 'EBADF' })
+  await assert.rejects(readRemote(store, { name: 'nobody' }), { code: 'ErrNotFound' })
 })

@@ -20,7 +20,8 @@ import (
 // the loader gives this program, start a goroutine, answer its number, and call back. Their arguments are an object store, options as
 // JSON, progress, settle, and the key of what is encrypted (a Uint8Array of 32 bytes, or null).
 //
-//	settle(error, result string, cause any)  once: JSON, one of the two empty; cause is a JavaScript exception behind the error
+//	settle(error, result string, cause any)  once: JSON, one of the two empty; cause is a JavaScript exception behind the error.
+//	                                         Bytes come as a fourth argument instead
 //	progress(p string)                       any number of times before; null to be told nothing
 //
 // with callbacks that never throw.
@@ -28,6 +29,7 @@ func registerRemote() {
 	o := js.Global().Get("Object").New()
 	for name, start := range map[string]func(request) int32{
 		"publish": startPublish, "pull": startPull, "list": startList, "check": startCheck, "verifyRemote": startVerifyRemote, "prune": startPrune,
+		"openRemote": startOpenRemote, "readRemote": startReadRemote,
 	} {
 		o.Set(name, js.FuncOf(func(_ js.Value, a []js.Value) any {
 			return start(request{objects: a[0], options: a[1].String(), progress: a[2], settle: a[3], key: keyOf(a[4])})
@@ -138,6 +140,10 @@ func start(settle js.Value, fn func(ctx context.Context, op int32) (any, error))
 		v, err := fn(ctx, op)
 		cancel()
 		delete(running, op)
+		if array, ok := v.(js.Value); ok && err == nil {
+			settle.Invoke("", "", nil, array)
+			return
+		}
 		if err == nil {
 			var b []byte
 			if b, err = json.Marshal(v); err == nil {
