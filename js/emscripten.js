@@ -34,7 +34,6 @@ export { captureEmscripten, materializeEmscripten } from './capture.js'
  */
 export function mountEmscripten(Module, volume, mountpoint, options = {}) {
   const FS = Module.FS ?? Module
-  if (typeof FS?.mount !== 'function') throw new TypeError('mountEmscripten needs an Emscripten module object with FS, or its FS')
   const type = createFsType(FS, volume, { ...options, module: Module })
   FS.mkdirTree(mountpoint)
   const root = FS.mount(type, {}, mountpoint)
@@ -58,6 +57,7 @@ export function mountEmscripten(Module, volume, mountpoint, options = {}) {
 export function createFsType(FS, volume, { path = '/', commit = true, module } = {}) {
   const core = coreOf(volume)
   if (core.dead) throw core.dead
+  if (typeof FS?.createNode !== 'function') throw new TypeError('a volume cannot be mounted here: the program has to export FS, and must not be built with WasmFS')
   const nodes = new Nodes(FS, core, path)
   /** @type {any[]} Made once each, as MEMFS does: missing files are looked for all the time. */
   const errors = []

@@ -441,6 +441,13 @@ test("with durability 'manual' fsync does nothing", async (t) => {
   assert.ok(storage.writes > writes)
 })
 
+test('what is no FS, or one of WasmFS, is refused', async (t) => {
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  assert.throws(() => mountEmscripten({}, volume, '/hf'), TypeError)
+  assert.throws(() => mountEmscripten({ FS: { mount() {}, mkdirTree() {} } }, volume, '/hf'), TypeError)
+})
+
 test('guests of a closed volume get EIO, not an exception they cannot handle', async () => {
   const FS = await startFs()
   const volume = await open('v', { storage: memory() })

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { proxyFileSystem } from '@php-wasm/universal'
 import { bootWordPressAndRequestHandler } from '@wp-playground/wordpress'
-import { open } from 'holdfast'
+import { memory, open } from 'holdfast'
+import { captureEmscripten, materializeEmscripten } from 'holdfast/emscripten'
 import { nodeDirectory } from 'holdfast/node'
-import { holdfastMount } from 'holdfast/php'
+import { fsOf, holdfastMount } from 'holdfast/php'
 import { sqlitePluginZip, wordPressZip } from './npm-files.mjs'
 import { nextRuntime } from './php.mjs'
 
@@ -36,6 +37,42 @@ async function boot(volume) {
     wordpressInstallMode: 'install-from-existing-files-if-needed',
   })
 }
+
+test("a WordPress in PHP's own memory is captured, page by page, and materialized in another PHP", { timeout: 600_000 }, async (t) => {
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  const inMemory = async () => {
+    /** @type {any} */ let primary
+    const options = {
+      createPhpRuntime: () => nextRuntime('8.3'),
+      phpVersion: '8.3',
+      siteUrl: 'http://127.0.0.1',
+      maxPhpInstances: 1,
+      onPHPInstanceCreated: async (/** @type {any} */ php) => {
+        primary = php
+        started.push(php)
+        if (volume.fs.existsSync('/wp-load.php')) materializeEmscripten(await fsOf(php), '/wordpress', volume)
+      },
+      sqliteIntegrationPluginZip: sqlitePluginZip(),
+      wordPressZip: volume.fs.existsSync('/wp-load.php') ? undefined : wordPressZip(),
+      wordpressInstallMode: /** @type {const} */ ('install-from-existing-files-if-needed'),
+    }
+    const site = await bootWordPressAndRequestHandler(options)
+    return { site, FS: await fsOf(primary) }
+  }
+  const one = await inMemory()
+  const first = captureEmscripten(one.FS, '/wordpress', volume)
+  assert.ok(first.create.length > 1000 && first.bytesWritten > 10e6)
+  const post = await inWordPress(one.site, `echo wp_insert_post(['post_title' => 'Kelp holds fast', 'post_status' => 'publish']);`)
+  const second = captureEmscripten(one.FS, '/wordpress', volume)
+  assert.deepEqual(second.update.map((e) => e.path.replace(/.*\//, '')), ['.ht.sqlite'])
+  assert.ok(second.bytesWritten > 0 && second.bytesWritten < second.update[0].size / 2, `${second.bytesWritten} of ${second.update[0].size} bytes`)
+  const two = await inMemory()
+  assert.match((await two.site.request({ url: `/?p=${post}` })).text, /Kelp holds fast/)
+  materializeEmscripten(two.FS, '/wordpress', volume, { snapshot: first.snapshot })
+  assert.equal((await two.site.request({ url: `/?p=${post}` })).httpStatusCode, 404)
+  for (const { site } of [one, two]) await site[Symbol.asyncDispose]()
+})
 
 /** @param {any} handler @param {string} code */
 async function inWordPress(handler, code) {
