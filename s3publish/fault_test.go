@@ -239,7 +239,7 @@ func TestALargeObjectIsGivenMoreTime(t *testing.T) {
 		return nil
 	}
 	publish(t, s3publish.NewRemote(store, s3publish.RemoteOptions{}), f, s3publish.PublishOptions{Volume: "v"})
-	all, err := store.List(t.Context(), "")
+	all, err := store.ObjectStore.List(t.Context(), "")
 	require.NoError(t, err)
 	for _, o := range all {
 		given, _ := times.Load(o.Key)
