@@ -81,7 +81,7 @@ test-node: build js/node_modules/.stamp
 	node --test $(sort $(wildcard js/test/*.test.mjs tests/node/*.test.mjs))
 
 # One file at a time: each drives a Chromium of its own.
-test-e2e: deps build build/versitygw tests/e2e/node_modules/.stamp
+test-e2e: deps build build/versitygw js/node_modules/.stamp tests/e2e/node_modules/.stamp
 	node --test --test-concurrency=1 $(sort $(wildcard tests/e2e/*.test.mjs))
 
 # The package as npm packs it, in bundlers, test runners and plain pages.

@@ -28,7 +28,7 @@ export async function bundle(name) {
     splitting: true, // the two builds of PHP (JSPI, asyncify) stay apart
     format: 'esm',
     target: 'es2022',
-    external: ['worker_threads', 'events', 'ws', '/npm/*'], // the first three are named in branches that run only under Node
+    external: ['worker_threads', 'events', 'ws', '/npm/*', '/holdfast/*'], // the first three are named in branches that run only under Node
     loader: { '.wasm': 'file', '.dat': 'file' },
     plugins: [servedAsShipped, optionalExtensions],
     logLevel: 'error',

@@ -1,4 +1,4 @@
-// The oldest and the newest PHP in Chromium, with stack switching (JSPI), on a volume in OPFS; and sites that were saved as plain
+// The oldest and the newest PHP in Chromium, with stack switching (JSPI), on a volume in OPFS; Python; and sites that were saved as plain
 // files, taken into a volume and given back.
 
 import assert from 'node:assert/strict'
@@ -46,6 +46,39 @@ for (const build of ['oldest', 'newest']) {
     assert.deepEqual(found, ['30 ok', '30 ok', '30 ok', '30 ok', 'from one', 'gone8', 'from one'])
   })
 }
+
+test("Python: transactions of its sqlite3, os.fsync, and holdfast.commit() survive SIGKILL", async (t) => {
+  const site = await startSite(t, 'guests')
+  const visitor = await site.visitor()
+  let browser = await visitor.arrive()
+  await browser.evaluate(async () => {
+    const python = await startPython(await holdfast.open('site'))
+    python(`
+import os, pathlib, sqlite3, holdfast
+pathlib.Path('/site/dir/sub').mkdir(parents=True)
+db = sqlite3.connect('/site/wal.db'); db.execute('pragma journal_mode = wal'); db.execute('create table t(v)')
+with db: db.executemany('insert into t values(?)', [(i,) for i in range(1000)])
+holdfast.commit(label='with a WAL')
+with open('/site/dir/synced', 'w') as f: f.write('synced'); f.flush(); os.fsync(f.fileno())
+db2 = sqlite3.connect('/site/delete.db'); db2.execute('create table t(v)')
+for i in range(20):
+    with db2: db2.execute('insert into t values(?)', (i,))
+open('/site/not-synced', 'w').write('x')`)
+  })
+  await browser.sigkill()
+  browser = await visitor.arrive()
+  const found = await browser.evaluate(async () => {
+    const volume = await holdfast.open('site')
+    const python = await startPython(volume)
+    return JSON.parse(python(`
+import json, os, sqlite3, pathlib
+def rows(name):
+    db = sqlite3.connect(name)
+    return [db.execute('select count(*) from t').fetchone()[0], db.execute('pragma integrity_check').fetchone()[0]]
+json.dumps([rows('/site/delete.db'), rows('/site/wal.db'), pathlib.Path('/site/dir/synced').read_text(), os.path.isdir('/site/dir/sub'), os.path.exists('/site/not-synced')])`))
+  })
+  assert.deepEqual(found, [[20, 'ok'], [1000, 'ok'], 'synced', true, false])
+})
 
 test('a site saved as plain files becomes a volume, is used there, and goes back to plain files that the guest can use', async (t) => {
   const site = await startSite(t, 'guests')

@@ -1,9 +1,10 @@
-// The worker of guests.test.mjs: several versions of PHP, with and without a volume, and plain files in OPFS.
+// The worker of guests.test.mjs: several versions of PHP, with and without a volume, Python, and plain files in OPFS.
 
 import * as holdfast from 'holdfast'
 import { captureEmscripten, materializeEmscripten } from 'holdfast/emscripten'
 import { exportDirectory, importDirectory } from 'holdfast/migrate'
 import { holdfastMount } from 'holdfast/php'
+import { mountPyodide } from 'holdfast/pyodide'
 import { PHP, loadPHPRuntime } from '@php-wasm/universal'
 import * as oldest from '@php-wasm/web-5-2'
 import * as newest from '@php-wasm/web-8-5'
@@ -23,6 +24,14 @@ async function runPHP(php, code) {
   const { text, errors, exitCode } = await php.run({ code: `<?php error_reporting(E_ALL); ini_set('display_errors', '1'); ${code}` })
   if (exitCode !== 0) throw new Error(`PHP ended with ${exitCode}: ${text} ${errors}`)
   return text
+}
+
+/** Python, with the volume mounted at /site; its package is served as it is shipped. */
+async function startPython(volume) {
+  const { loadPyodide } = await import('/holdfast/node_modules/pyodide/pyodide.mjs')
+  const pyodide = await loadPyodide()
+  mountPyodide(pyodide, volume, '/site')
+  return (code) => pyodide.runPython(code)
 }
 
 /** Which build of PHP a browser gets. */
@@ -81,6 +90,6 @@ async function failure(action) {
 }
 
 Object.assign(globalThis, {
-  holdfast, startPHP, jspi, directory, plainFiles, savePlain, loadPlain, importDirectory, exportDirectory, captureEmscripten, materializeEmscripten, failure,
+  holdfast, startPHP, startPython, jspi, directory, plainFiles, savePlain, loadPlain, importDirectory, exportDirectory, captureEmscripten, materializeEmscripten, failure,
 })
 globalThis.ready = Promise.resolve(true)
