@@ -6,7 +6,7 @@
 
 import { Core } from './core.js'
 import { HoldfastError, throwIfAborted } from './errors.js'
-import { checkName, memory } from './storage.js'
+import { checkName, locked, memory } from './storage.js'
 import { opfs, opfsAvailable, requestPersistence } from './storage-opfs.js'
 import { Volume } from './volume.js'
 
@@ -80,18 +80,20 @@ async function start(name, { storage, durability, ifLocked, signal, wasm }, open
   checkName(name)
   oneOf('ifLocked', ifLocked, ['fail', 'wait', 'steal'])
   throwIfAborted(signal)
-  const session = await storage.open({ name, ifLocked, signal })
+  /** @type {import('./storage.js').StorageSession | undefined} */
+  let session
   /** @type {Core | undefined} */
   let core
   try {
+    session = await storage.open({ name, ifLocked, signal })
     core = await Core.start({ wasm, file: session.file })
     throwIfAborted(signal)
     await openIn(core, session.file ? 0 : -1)
     return new Volume(name, durability, core, session)
   } catch (/** @type {any} */ err) {
     core?.kill(err)
-    await session.release()
-    throw err
+    await session?.release()
+    throw err?.code === 'ErrFenced' ? locked(name, 'elsewhere: it was taken over while it was opened here', err) : err
   }
 }
 

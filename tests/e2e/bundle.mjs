@@ -15,6 +15,7 @@ export const folders = {
   '/pages/': path.join(import.meta.dirname, 'pages'),
   '/bundle/': outdir,
   '/holdfast/': path.join(root, 'js'),
+  '/scenario/': path.join(root, 'tests/scenario'),
   '/npm/': path.join(import.meta.dirname, 'node_modules'),
 }
 

@@ -19,7 +19,7 @@ export async function contend(open, { seed, turns, acknowledge }) {
     try {
       volume = await open({ ifLocked, signal: ifLocked === 'wait' ? AbortSignal.timeout(20 + below(random, 300)) : undefined })
     } catch (error) {
-      if (!['ErrLocked', 'ErrAborted', 'ErrFenced'].includes(error.code)) throw error
+      if (!['ErrLocked', 'ErrAborted'].includes(error.code)) throw error
       count(error.code)
       continue
     }
