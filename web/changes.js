@@ -101,7 +101,7 @@ function tables({ tables, otherPages, path, pageSize }) {
     el('thead', null, el('tr', null, ...['Table', 'Pages', 'Rows', 'Edits'].map((text) => el('th', { scope: 'col' }, text)))),
     el('tbody', null,
       ...tables.map((table) => el('tr', null, el('th', { scope: 'row' }, table.name), el('td', null, String(table.pages)), el('td', null, rows(table)), el('td', null, edits(table)))),
-      otherPages > 0 && el('tr', null, el('th', { scope: 'row' }, 'unused pages'), el('td', null, String(otherPages)), el('td', null), el('td', null))))
+      otherPages > 0 && el('tr', null, el('th', { scope: 'row' }, 'header and free pages'), el('td', null, String(otherPages)), el('td', null), el('td', null))))
 }
 
 const number = (n) => (n === null ? '0' : n.toLocaleString())

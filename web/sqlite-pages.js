@@ -262,7 +262,7 @@ const FREE = 0xffffffff
  * @param {Database | null} after
  * @param {{ offset: number, length: number }[]} ranges where the files differ, in bytes
  * @returns {{ pageSize: number, changedPages: number, otherPages: number, tables: { name: string, pages: number, rowsBefore: number | null, rowsAfter: number | null, added: number | null, removed: number | null, changed: number | null }[] }}
- *   otherPages: pages that no table has, such as free ones
+ *   otherPages: pages that no table has, such as free ones, and the first one when only its counters changed
  */
 export function compareDatabases(before, after, ranges) {
   const pageSize = (after ?? before).pageSize
@@ -284,14 +284,16 @@ export function compareDatabases(before, after, ranges) {
     if (owner) entry(owner.table).pages++
     else otherPages++
   }
-  // A table that only gave up pages has changed too.
-  for (const page of changed) {
-    const owner = before?.ownerOf(page)
-    if (owner) entry(owner.table)
+  // A page that was given up, or handed to another table, may have the same bytes: its rows have moved all the same.
+  const moved = new Set(changed)
+  for (let page = 1; page <= last; page++) {
+    const [was, is] = [before?.ownerOf(page), after?.ownerOf(page)]
+    if (was && was.name !== is?.name) moved.add(page)
+    if (was && moved.has(page)) entry(was.table)
   }
 
-  const rowsBefore = byName(before, changed)
-  const rowsAfter = byName(after, changed)
+  const rowsBefore = byName(before, moved)
+  const rowsAfter = byName(after, moved)
   for (const table of tables.values()) {
     const a = rowsBefore.get(table.name) ?? new Map()
     const b = rowsAfter.get(table.name) ?? new Map()
@@ -302,6 +304,12 @@ export function compareDatabases(before, after, ranges) {
       else if (!same(a.get(rowid), payload)) table.changed++
     }
     for (const rowid of a.keys()) if (!b.has(rowid)) table.removed++
+  }
+  // Page 1 holds counters of the file besides the schema, and so changes with every transaction.
+  const schema = tables.get('sqlite_schema')
+  if (schema && schema.added + schema.removed + schema.changed === 0) {
+    otherPages += schema.pages
+    tables.delete('sqlite_schema')
   }
   return { pageSize, changedPages: changed.size, otherPages, tables: [...tables.values()].sort((a, b) => b.pages - a.pages || (a.name < b.name ? -1 : 1)) }
 }

@@ -168,7 +168,7 @@ async function install(volume) {
 }
 
 /** The build of PHP for the web runs under Node too, when it is handed its WebAssembly: so there is one build to install. */
-async function phpForNode() {
+export async function phpForNode() {
   const outfile = path.join(cache, 'php.mjs')
   await build({
     stdin: { contents: "export * from '@php-wasm/web-8-3/php'", resolveDir: here },
