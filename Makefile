@@ -122,7 +122,7 @@ lint-locks:
 
 # ---- the rest ----
 
-demo: build build/versitygw web/node_modules/.stamp
+demo: build build/versitygw web/node_modules/.stamp tests/e2e/node_modules/.stamp
 	cd web && npm run --silent demo
 
 deps:

@@ -50,7 +50,6 @@ async function doing(what, work) {
   } catch (error) {
     say('')
     if (error.code === 'ErrAborted') say('Cancelled. Nothing has changed here.')
-    else if (error.code === 'ErrLocked' || error.code === 'ErrClosed') showTrouble(error)
     else showProblem(error)
   } finally {
     busy = false
@@ -76,9 +75,11 @@ for (const type of ['click', 'submit']) {
   }, true)
 }
 
+/** Errors after which the site is not here any more. */
+const taken = ['ErrLocked', 'ErrFenced', 'ErrClosed']
 function showProblem(error) {
   if (error.code === 'ErrKilled') return
-  if (error.code === 'ErrLocked' || error.code === 'ErrClosed') return showTrouble(error)
+  if (taken.includes(error.code)) return showTrouble(error)
   const { text, next, small } = sentence(error)
   $('problem').replaceChildren(el('strong', null, text), ' ', next,
     el('button', { type: 'button', 'aria-label': 'Dismiss this message', on: { click: () => $('problem').replaceChildren() } }, '×'),
@@ -96,10 +97,16 @@ async function open({ ifLocked, quiet = false } = {}) {
   try {
     await serviceWorker()
     config = await demoConfig()
+    const published = /^[A-Za-z0-9][\w.-]{0,59}$/.test(wanted.get('open') ?? '') ? wanted.get('open') : null
+    const { endpoint, bucket, prefix = '' } = config.s3
+    // Everybody may read the bucket, so a first visit needs no key.
+    const folder = published && wanted.get('way') === 'gateway' && config.gateway ? `${config.gateway.folder}/${published}/` : ''
+    const from = { store: { endpoint, bucket, prefix: prefix + folder }, ...(published ? { name: published } : config.untouched) }
+    if (published) {
+      $('publish-name').value = published
+      if (folder) document.querySelector('[name="mode"][value="gateway"]').checked = true
+    }
     transfers.configure(config)
-    const published = wanted.get('open')
-    const from = { store: { endpoint: config.s3.endpoint, bucket: config.s3.bucket, prefix: config.s3.prefix }, name: published ?? config.template, template: !published }
-    if (published) $('publish-name').value = published
     const state = await machine.open({ from, ifLocked }, showStep)
     busy = false
     show(state)
@@ -160,11 +167,11 @@ function showStep(progress) {
 /** Instead of the site: what is wrong, and what can be done. */
 function showTrouble(error) {
   const { text, next, small } = sentence(error)
-  const choices = error.code === 'ErrLocked' ? [
+  const choices = error.code === 'ErrLocked' || error.code === 'ErrFenced' ? [
     ['Use it here instead', () => open({ ifLocked: 'steal' }).catch(() => {}), 'The other tab is told, and stops.'],
     ['Open a second copy', () => (location.search = new URLSearchParams({ ...Object.fromEntries(wanted), copy: `copy-${Date.now().toString(36)}` })), 'A site of its own, beside the first.'],
     ['Try again', () => open().catch(() => {})],
-  ] : [['Try again', () => (points.length ? location.reload() : open().catch(() => {}))]]
+  ] : [['Try again', () => (points.length ? location.reload() : open().catch(() => {}))]] // a worker that died is best replaced with the page
   $('trouble-title').textContent = text
   $('trouble-text').textContent = next
   $('trouble-detail').textContent = small
@@ -223,7 +230,7 @@ $('kill').addEventListener('click', () => doing('Writing, and killing the worker
   await killTheWorker({
     machine,
     points: () => points,
-    reopen: () => open({ quiet: true }),
+    reopen: () => open({ quiet: true, ifLocked: 'wait' }), // the lock of the one that was killed is given back in a moment
     restore: (point) => setTimeout(() => restore(point)), // when this is done
   })
   reload()

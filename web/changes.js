@@ -11,31 +11,37 @@ export class Changes {
   #report
   #points = []
   #asked = 0
+  #chosen = false // by the visitor; until then the newest point is compared with the one before
 
   /** @param {{ machine: import('./machine.js').Machine, report: (error: object) => void }} page */
   constructor({ machine, report }) {
     this.#machine = machine
     this.#report = report
-    for (const id of ['from', 'to']) $(id).addEventListener('change', () => this.show())
+    for (const id of ['from', 'to']) {
+      $(id).addEventListener('change', () => {
+        this.#chosen = true
+        this.show()
+      })
+    }
   }
 
   /** Keeps what is chosen as long as it is there. */
   setPoints(points) {
     const had = { from: $('from').value, to: $('to').value }
-    const fresh = this.#points.length === 0 || had.to === this.#points[0].id
     this.#points = points
     for (const id of ['from', 'to']) {
       $(id).replaceChildren(...points.map((point, i) => el('option', { value: point.id }, `${i === 0 ? 'Now · ' : ''}${moment(new Date(point.createdAt))} · ${point.text}`)))
     }
     const has = (id) => points.some((point) => point.id === id)
-    $('to').value = !fresh && has(had.to) ? had.to : points[0].id
-    $('from').value = !fresh && has(had.from) ? had.from : (points[1] ?? points[0]).id
+    $('to').value = this.#chosen && has(had.to) ? had.to : points[0].id
+    $('from').value = this.#chosen && has(had.from) ? had.from : (points[1] ?? points[0]).id
     if (!$('view-changes').hidden) this.show()
   }
 
   /** What a point changed: compared with the one before it. */
   choose(point) {
     const i = this.#points.findIndex(({ id }) => id === point.id)
+    this.#chosen = true
     $('to').value = point.id
     $('from').value = (this.#points[i + 1] ?? point).id
   }
@@ -89,15 +95,15 @@ export class Changes {
 function summary(files, database) {
   if (files.length === 0) return 'Nothing: the two points have the same files, to the byte.'
   const counts = Object.entries(WORDS).map(([change, word]) => [files.filter((file) => file.change === change).length, word.toLowerCase()]).filter(([n]) => n > 0)
-  const rows = database ? `; ${count(database.changedPages, 'page')} of the database, ${bytes(database.changedPages * database.pageSize)}` : ''
-  return `${counts.map(([n, word]) => `${n.toLocaleString()} ${word}`).join(', ')}${rows}.`
+  const pages = database ? `; ${count(database.changedPages, 'page')} of the database (${bytes(database.changedPages * database.pageSize)})` : ''
+  return `${count(files.length, 'difference')}: ${counts.map(([n, word]) => `${n.toLocaleString()} ${word}`).join(', ')}${pages}.`
 }
 
 function tables({ tables, otherPages, path, pageSize }) {
   const rows = ({ rowsBefore, rowsAfter }) => (rowsBefore === rowsAfter ? number(rowsAfter) : `${number(rowsBefore)} → ${number(rowsAfter)}`)
   const edits = ({ added, removed, changed }) => [added && `+${added}`, removed && `−${removed}`, changed && `${changed} changed`].filter(Boolean).join(' ') || (added === null ? '–' : 'moved')
   return el('table', { class: 'tables' },
-    el('caption', null, `${path}, pages of ${bytes(pageSize)} read from both snapshots`),
+    el('caption', null, `${path}, in pages of ${pageSize.toLocaleString()} bytes`),
     el('thead', null, el('tr', null, ...['Table', 'Pages', 'Rows', 'Edits'].map((text) => el('th', { scope: 'col' }, text)))),
     el('tbody', null,
       ...tables.map((table) => el('tr', null, el('th', { scope: 'row' }, table.name), el('td', null, String(table.pages)), el('td', null, rows(table)), el('td', null, edits(table)))),

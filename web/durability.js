@@ -48,7 +48,7 @@ export async function killTheWorker({ machine, reopen, restore, points }) {
   dialog.title('Killed')
   dialog.body(el('p', null, `The worker was ended after it had acknowledged ${count(acknowledged, 'post')}, in the middle of the next one. Another one is starting…`), el('progress', { 'aria-label': 'Starting again' }))
   const start = performance.now()
-  const { openMs } = await reopen()
+  await reopen()
   const { posts, integrity, point } = await machine.call('survey', mark)
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
 
@@ -60,7 +60,7 @@ export async function killTheWorker({ machine, reopen, restore, points }) {
       fact(count(acknowledged, 'post'), 'acknowledged before the end'),
       fact(count(posts, 'post'), posts > acknowledged ? 'found: one more was on disk, but the worker had no time to say so' : 'found, each of them whole'),
       fact(integrity === 'ok' ? 'Database sound' : 'Database damaged', `SQLite's integrity_check: ${integrity}`),
-      fact(milliseconds(openMs), `to open the volume at commit ${point}; PHP and all in ${seconds} s`)),
+      fact(`${seconds} s`, `until all of it ran again, at commit ${point}: worker, volume, PHP, WordPress`)),
     whole ? el('p', null, 'The post that was being written is not there in part. There was nothing to repair.') : el('p', null, 'Please report this: it must not happen. The timeline has what was there before.'))
   const choice = await dialog.choose([
     { text: 'Keep the posts', primary: true },

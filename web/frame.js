@@ -5,6 +5,7 @@ import { $, el } from './dom.js'
 export class Frame {
   #base
   #frame = $('frame')
+  #last = '/' // the last page that was there
 
   /** @param {string} base path of the site, without a slash at its end */
   constructor(base) {
@@ -32,7 +33,7 @@ export class Frame {
 
   /** A new frame at the same address: the old one may hold unsaved changes of a state that is gone, and would ask. */
   reload() {
-    const path = this.#path() ?? '/'
+    const path = this.#path() ?? this.#last
     const frame = el('iframe', { id: 'frame', title: this.#frame.title, allow: 'clipboard-write', src: this.#base + path })
     this.#frame.replaceWith(frame)
     this.#frame = frame
@@ -53,6 +54,7 @@ export class Frame {
       this.#loading(false)
       const path = this.#path()
       if (path === null) return
+      this.#last = path
       $('address').value = path
       for (const button of document.querySelectorAll('[data-go]')) {
         const here = button.dataset.go === path

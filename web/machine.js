@@ -39,7 +39,7 @@ export class Machine {
       }
       this.#port = port1
       await this.call('serve', Comlink.transfer(port2, [port2]))
-      await this.call('onChange', Comlink.proxy(this.#on.onState))
+      await this.call('onChange', Comlink.proxy(this.#on.onState), Comlink.proxy((error) => this.#lost(error)))
       this.#state = 'ready'
       for (const [request, port] of this.#waiting.splice(0)) this.#send(request, port)
       return state
@@ -79,6 +79,14 @@ export class Machine {
       else port.postMessage(interrupted)
     }
     this.#asked.clear()
+  }
+
+  /** Another tab has the site now. What this worker has in memory is of no use any more. */
+  #lost(error) {
+    this.kill()
+    this.#state = 'away'
+    for (const [, port] of this.#waiting.splice(0)) port.postMessage({ refused: true })
+    this.#on.onProblem(error)
   }
 
   #hand({ site, request }, port) {

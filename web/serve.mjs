@@ -8,9 +8,12 @@ import http from 'node:http'
 import path from 'node:path'
 import { startS3 } from '../tests/e2e/s3server.mjs'
 import { dist } from './build.mjs'
-import { TEMPLATE, storeFolder } from './wordpress.mjs'
+import { storeFolder, template } from './wordpress.mjs'
 
 const BUCKET = 'sites'
+/** The name under which the page publishes when nothing else is said. It begins as the untouched site, so that the first publish sends only changes. */
+const NAME = 'my-site'
+const FOLDER = 'sites' // of what is published through the gateway
 
 const types = {
   '.html': 'text/html; charset=utf-8',
@@ -22,11 +25,14 @@ const types = {
   '.wasm': 'application/wasm',
 }
 
-/** @returns {Promise<{ url: string, s3: Awaited<ReturnType<typeof startS3>>, close(): Promise<void> }>} */
+/** @returns {Promise<{ url: string, s3: Awaited<ReturnType<typeof startS3>>, gateway: { url: string } | null, close(): Promise<void> }>} */
 export async function startDemo({ port = 0 } = {}) {
   let s3
+  let gateway = null
+  let untouched
+  const closing = []
   const server = http.createServer((request, response) => {
-    answer(request, response, s3).catch((error) => {
+    answer(request, response, { s3, gateway, untouched }).catch((error) => {
       console.error(error)
       if (!response.headersSent) response.writeHead(500)
       response.end()
@@ -36,6 +42,7 @@ export async function startDemo({ port = 0 } = {}) {
   const url = `http://127.0.0.1:${server.address().port}`
 
   async function close() {
+    await Promise.all(closing.map((close) => close()))
     await s3?.stop()
     await new Promise((resolve) => {
       server.close(() => resolve())
@@ -45,12 +52,13 @@ export async function startDemo({ port = 0 } = {}) {
   try {
     s3 = await startS3({ pageOrigin: url, bucket: BUCKET })
     await openToReaders(s3)
-    await upload(s3)
+    untouched = await upload(s3)
+    gateway = await withGateway(s3, url, closing)
   } catch (error) {
     await close()
     throw error
   }
-  return { url, s3, close }
+  return { url, s3, gateway, close }
 }
 
 /** Everybody may read what is published, so that the link to it needs no key. */
@@ -63,7 +71,18 @@ async function openToReaders(s3) {
   if (!response.ok) throw new Error(`the bucket could not be opened to readers: ${response.status} ${await response.text()}`)
 }
 
-/** The site that a first visit pulls. */
+/** The gateway, which the demo can do without. */
+async function withGateway(s3, origin, closing) {
+  try {
+    const { startGateway } = await import('../tests/e2e/gateway.mjs')
+    return await startGateway({ after: (close) => closing.push(close) }, { s3: s3.config, origins: origin, prefix: FOLDER })
+  } catch (error) {
+    console.error(`The gateway could not be started, so the page publishes straight to the S3 server. (${error.message})`)
+    return null
+  }
+}
+
+/** The site that a first visit pulls. @returns {Promise<{ name: string, snapshot: string }>} */
 async function upload(s3) {
   for (const entry of await readdir(storeFolder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
@@ -72,16 +91,28 @@ async function upload(s3) {
     const response = await s3.request(`/${BUCKET}/${key}`, { method: 'PUT', body: await readFile(file) })
     if (!response.ok) throw new Error(`${key} could not be stored: ${response.status} ${await response.text()}`)
   }
+  const { head, snapshot } = await template()
+  const response = await s3.request(`/${BUCKET}/heads/${NAME}`, { method: 'PUT', body: head })
+  if (!response.ok) throw new Error(`the head could not be stored: ${response.status} ${await response.text()}`)
+  return { name: NAME, snapshot }
 }
 
-async function answer(request, response, s3) {
-  const { pathname } = new URL(request.url, 'http://localhost')
-  const headers = { ...pageHeaders(s3), 'cache-control': 'no-cache' }
+async function answer(request, response, { s3, gateway, untouched }) {
+  const { pathname, searchParams } = new URL(request.url, 'http://localhost')
+  const headers = { ...pageHeaders(s3, gateway), 'cache-control': 'no-cache' }
   if (request.method !== 'GET' && request.method !== 'HEAD') return response.writeHead(405, headers).end()
   if (pathname === '/config.json') {
     // The demo's own credentials, for its own server, to pages of this origin only.
+    const ready = s3 && untouched
     headers['content-type'] = types['.json']
-    return response.writeHead(s3 ? 200 : 503, headers).end(JSON.stringify({ s3: s3?.config, template: TEMPLATE }))
+    return response.writeHead(ready ? 200 : 503, headers).end(JSON.stringify(ready && { s3: s3.config, untouched, gateway: gateway && { url: gateway.url, folder: FOLDER } }))
+  }
+  if (pathname === '/token') {
+    // Who may publish what is the business of a site's own server. This one lets everybody publish everything.
+    const volume = searchParams.get('volume') ?? ''
+    if (!gateway || !/^[A-Za-z0-9][\w.-]{0,59}$/.test(volume)) return response.writeHead(404, headers).end()
+    headers['content-type'] = types['.txt']
+    return response.writeHead(200, { ...headers, 'cache-control': 'no-store' }).end(gateway.token({ volume, rights: 'write' }))
   }
   const file = path.join(dist, path.normalize('/' + decoded(pathname === '/' ? '/index.html' : pathname)))
   const info = await stat(file).catch(() => null)
@@ -108,11 +139,11 @@ function decoded(pathname) {
  * Nothing from another origin but the S3 server's objects. The two Cross-Origin headers give the page's clock
  * microseconds, so that a restore can be timed.
  */
-function pageHeaders(s3) {
+function pageHeaders(s3, gateway) {
   return {
     'content-security-policy': [
       "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'", "worker-src 'self'",
-      "frame-src 'self'", `connect-src 'self' ${s3?.config.endpoint ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+      "frame-src 'self'", `connect-src 'self' ${s3?.config.endpoint ?? ''} ${gateway?.url ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     ].join('; '),
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-embedder-policy': 'require-corp',

@@ -19,17 +19,36 @@ export class Transfers {
     $('place').addEventListener('invalid', () => ($('place').open = true), true) // what is wrong can be seen
   }
 
-  /** Fills in the demo's own server. @param {{ s3: object }} config */
-  configure({ s3 }) {
-    this.#config = s3
+  /** Fills in the demo's own server. @param {{ s3: object, gateway: object | null, untouched: { name: string, snapshot: string } }} config */
+  configure(config) {
+    this.#config = config
+    const { s3, gateway } = config
+    $('modes').hidden = !gateway
     const fields = { endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, prefix: s3.prefix ?? '', accessKeyId: s3.credentials.accessKeyId, secretAccessKey: s3.credentials.secretAccessKey }
     for (const [id, value] of Object.entries(fields)) $(id).value = value
-    const words = () => ($('place-words').textContent = $('endpoint').value === s3.endpoint && $('bucket').value === s3.bucket ? 'the S3 server of this demo' : `${$('endpoint').value}/${$('bucket').value}`)
-    for (const id of ['endpoint', 'bucket']) $(id).oninput = words
+    const words = () => {
+      $('s3-fields').hidden = this.#viaGateway()
+      $('s3-fields').disabled = this.#viaGateway()
+      $('gateway-words').hidden = !this.#viaGateway()
+      $('place-words').textContent = this.#viaGateway() ? gateway.url : this.#own() ? 'the S3 server of this demo' : `${$('endpoint').value}/${$('bucket').value}`
+    }
+    $('publish-form').oninput = words
+    words()
+  }
+
+  #viaGateway() {
+    return this.#config.gateway !== null && new FormData($('publish-form')).get('mode') === 'gateway'
+  }
+
+  /** Whether it goes to the demo's own bucket, which everybody may read. */
+  #own() {
+    const { s3 } = this.#config
+    return this.#viaGateway() || ($('endpoint').value === s3.endpoint && $('bucket').value === s3.bucket && $('prefix').value === (s3.prefix ?? ''))
   }
 
   #remote() {
-    const { endpoint, region, bucket, prefix, accessKeyId, secretAccessKey } = Object.fromEntries(new FormData($('publish-form')))
+    const { name, endpoint, region, bucket, prefix, accessKeyId, secretAccessKey } = Object.fromEntries(new FormData($('publish-form')))
+    if (this.#viaGateway()) return { gateway: this.#config.gateway.url, name }
     return { endpoint: endpoint.replace(/\/+$/, ''), region: region || 'us-east-1', bucket, prefix, credentials: { accessKeyId, secretAccessKey } }
   }
 
@@ -42,7 +61,11 @@ export class Transfers {
       this.#published(name, answer.result)
       return answer.result.unchanged ? 'Already published: nothing had changed.' : 'Published.'
     })
-    if (conflict) await this.#resolve(conflict)
+    if (!conflict) return
+    // Another place, or a demo that was restarted, has nothing of that name, or the untouched site again: nobody would miss it.
+    const theirs = conflict.details?.theirs?.id
+    if (!theirs || /^0+$/.test(theirs) || theirs === this.#config.untouched.snapshot) return this.publish({ overwrite: true })
+    await this.#resolve(conflict)
   }
 
   /** Whether it worked. */
@@ -94,19 +117,22 @@ export class Transfers {
   #published(name, { unchanged, bytesSent, requests, siteBytes, createdAt }) {
     const link = new URL(location.origin + location.pathname)
     link.searchParams.set('open', name)
-    const own = $('endpoint').value === this.#config?.endpoint && $('bucket').value === this.#config?.bucket
+    if (this.#viaGateway()) link.searchParams.set('way', 'gateway')
+    const percent = Math.min(100, (bytesSent / siteBytes) * 100)
     const share = el('i', null)
-    share.style.width = `${Math.min(100, (bytesSent / siteBytes) * 100)}%`
+    share.style.width = `${percent}%`
     const input = el('input', { id: 'link', class: 'mono', readOnly: true, value: link.href })
     const copy = el('button', { type: 'button', on: { click: () => copyText(input, copy) } }, 'Copy')
     $('published').replaceChildren(
       el('p', { class: 'big', id: 'sent' }, unchanged ? 'Nothing had to be sent' : `${bytes(bytesSent)} in ${count(requests, 'request')}`),
       el('div', { class: 'share', role: 'img', 'aria-label': `${bytes(bytesSent)} of ${bytes(siteBytes)}` }, share),
-      el('p', { class: 'small' }, unchanged ? `What is published is what you have here: ${bytes(siteBytes)}.` : `The whole site has ${bytes(siteBytes)}: ${Math.max(0, 100 - (bytesSent / siteBytes) * 100).toFixed(1)} % of it was in the store already. Published at ${moment(new Date(createdAt))}.`),
-      ...(own ? [
+      el('p', { class: 'small' }, unchanged
+        ? `What is published is what you have here: ${bytes(siteBytes)}.`
+        : `The whole site has ${bytes(siteBytes)}; what was sent is ${percent < 0.1 ? 'less than 0.1' : percent.toFixed(1)} % of that. Published at ${moment(new Date(createdAt))}.`),
+      ...(this.#own() ? [
         el('label', { for: 'link' }, 'Open it in a fresh browser; there is no key in this link'),
         el('div', { class: 'row' }, input, copy),
-      ] : [el('p', { class: 'small' }, 'A link for other browsers can be had when the store is the demo’s own, which lets everybody read.')]))
+      ] : [el('p', { class: 'small' }, 'There is no link to a store of your own: others need a key for it, or the right to read the bucket.')]))
     $('published').hidden = false
   }
 }

@@ -23,8 +23,7 @@ const run = promisify(execFile)
 const here = import.meta.dirname
 const cache = path.join(here, '../build/wordpress')
 
-/** The name under which the untouched site is published. */
-export const TEMPLATE = 'wordpress'
+const TEMPLATE = 'wordpress' // the name under which the untouched site is published
 /** The published snapshot, as files named by their keys. */
 export const storeFolder = path.join(cache, 'store')
 
@@ -69,6 +68,12 @@ export async function buildWordPress({ force = false, log = () => {} } = {}) {
   }
   await writeFile(stampFile, stamp)
   return storeFolder
+}
+
+/** The published site: the head object, and the id of its snapshot (s3publish/LAYOUT.md, Head). */
+export async function template() {
+  const head = await readFile(path.join(storeFolder, 'heads', TEMPLATE), 'utf8')
+  return { head, snapshot: head.split('\n')[1] }
 }
 
 /** Everything that the result depends on. */

@@ -3,6 +3,7 @@
 
 const sentences = {
   ErrLocked: ['This site is open in another tab.', 'Only one of them can write at a time.'],
+  ErrFenced: ['This site was taken over by another tab.', 'It goes on there, with everything that was saved here.'],
   ErrClosed: ['This site was closed here.', 'Reload the page to open it again.'],
   ErrUnsupported: ['This browser, or this way of opening the page, does not let it keep files.', 'Open it over https or on 127.0.0.1, in a current browser and not in a private window.'],
   ErrQuota: ['There is no space left for this page.', 'Free some space on the disk, or delete uploads, then try again. Nothing that was saved is lost.'],

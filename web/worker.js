@@ -3,7 +3,7 @@
 // One commit per request that changed something, before the answer is sent: durability 'manual'. With the default, 'fsync', SQLite would commit
 // several times a request, and the time line would show points that no visitor has seen.
 
-import { HoldfastError, open as openVolume, opfs, s3 } from 'holdfast'
+import { HoldfastError, gateway, open as openVolume, opfs, s3 } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
 import { loadPHPRuntime } from '@php-wasm/universal'
 import { getPHPLoaderModule } from '@php-wasm/web-8-3'
@@ -39,7 +39,7 @@ const loadRuntime = () => (runtime ??= (async () => loadPHPRuntime(await getPHPL
 /**
  * Opens the site, and fetches it first when this browser has not got it. Calling it again after it failed is what "Try again" does.
  *
- * @param {{ name: string, url: string, from: { store: object, name: string }, ifLocked?: 'fail' | 'steal' }} options
+ * @param {{ name: string, url: string, from: { store: object, name: string, snapshot?: string }, ifLocked?: 'fail' | 'wait' | 'steal' }} options
  * @param {(step: { step: string, bytesDone?: number, bytesTotal?: number, objectsDone?: number, objectsTotal?: number }) => void} onStep
  */
 async function open({ name, url, from, ifLocked = 'fail' }, onStep) {
@@ -47,18 +47,33 @@ async function open({ name, url, from, ifLocked = 'fail' }, onStep) {
   loadRuntime().catch(() => {}) // its failure is told where it is waited for
   onStep({ step: 'volume' })
   const start = performance.now()
-  if (!volume || volume.closed) volume = await openVolume(name, { storage: opfs(), durability: 'manual', ifLocked, history: { keep: HISTORY } })
+  if (!volume || volume.closed) {
+    volume = await openAgain(name, ifLocked)
+    volume.lost.then((error) => lost(error))
+  }
   const openMs = performance.now() - start
   const first = !volume.fs.existsSync('/wp-load.php')
   if (first) {
     onStep({ step: 'pull' })
-    await transferring((signal) => volume.pull(publicStore(from.store), { name: from.name, signal, onProgress: (p) => onStep({ step: 'pull', ...p }) }))
-    commit({ text: from.template ? 'WordPress, just installed' : 'Fetched the published site', kind: 'fetch' })
+    await transferring((signal) => volume.pull(publicStore(from.store), { name: from.name, snapshot: from.snapshot, signal, onProgress: (p) => onStep({ step: 'pull', ...p }) }))
+    commit({ text: from.snapshot ? 'WordPress, just installed' : 'Fetched the published site', kind: 'fetch' })
   }
   onStep({ step: 'php' })
   await startPhp()
   onStep({ step: 'page' })
-  return { ...state(), first, openMs }
+  return { ...(await state()), first, openMs }
+}
+
+/** A tab that was closed or reloaded a moment ago may hold its lock still, so it is asked for twice. */
+async function openAgain(name, ifLocked) {
+  const options = { storage: opfs(), durability: 'manual', ifLocked, history: { keep: HISTORY } }
+  try {
+    return await openVolume(name, options)
+  } catch (error) {
+    if (error.code !== 'ErrLocked') throw error
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return openVolume(name, options)
+  }
 }
 
 async function startPhp() {
@@ -144,7 +159,7 @@ async function run({ url, method, headers, body }) {
     const said = response.headers['x-holdfast-change']?.[0]
     delete response.headers['x-holdfast-change']
     delete response.headers['x-frame-options']
-    if (commit(said ? { text: decodeURIComponent(said).split('\n')[0], kind: 'change' } : { text: 'WordPress housekeeping', kind: 'housekeeping' })) announce()
+    if (commit(said ? { text: decodeURIComponent(said).split('\n')[0], kind: 'change' } : { text: 'WordPress housekeeping', kind: 'housekeeping' })) announce().catch(() => {}) // a volume that was lost meanwhile says so with the next request
     return response
   } catch (error) {
     if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
@@ -168,15 +183,24 @@ function commit(note, label) {
   return true
 }
 
-let listener = () => {}
-/** @param {(state: object) => void} fn called after every commit that a request made */
-function onChange(fn) {
-  listener = fn
-}
-const announce = () => listener(state())
+/** Bytes of the volume's file, which hold the present state and the history. */
+let storeBytes = 0
 
-function state() {
-  return { points: points(), lastCommit, totals, store: storeFigures() }
+let listener = () => {}
+let lost = () => {}
+/**
+ * @param {(state: object) => void} changed called after every commit that a request made
+ * @param {(error: object) => void} taken called when another tab took the site over
+ */
+function onChange(changed, taken) {
+  listener = changed
+  lost = (error) => taken(plain(error))
+}
+const announce = async () => listener(await state())
+
+async function state() {
+  storeBytes = (await volume.estimate()).file
+  return { points: points(), lastCommit, totals, store: { bytes: storeBytes } }
 }
 
 function points() {
@@ -204,7 +228,7 @@ function noteOf(id) {
 }
 
 function snapshot(label) {
-  return inTurn(() => {
+  return inTurn(async () => {
     commit({ text: label, kind: 'snapshot' }, label)
     return state()
   })
@@ -212,7 +236,7 @@ function snapshot(label) {
 
 /** Nothing is lost by it: the present is committed first, so it is a point of the time line itself. */
 function restore(id) {
-  return inTurn(() => {
+  return inTurn(async () => {
     const point = points().find((point) => point.id === id)
     if (!point) throw new HoldfastError('ErrGone', 'this point is no longer kept')
     commit({ text: 'As it was before going back', kind: 'change' })
@@ -221,7 +245,7 @@ function restore(id) {
     const ms = performance.now() - start
     commit({ text: `Back to: ${point.text.replace(/^(Back to: )+/, '')}`, kind: 'restore' })
     site.configure()
-    return { ms, ...state() }
+    return { ms, ...(await state()) }
   })
 }
 
@@ -247,24 +271,30 @@ function changes(a, b) {
 /** One store object for each place: it remembers what is there. */
 function storeOf(remote) {
   const key = JSON.stringify(remote)
-  if (!stores.has(key)) stores.set(key, counting(s3(remote)))
+  if (!stores.has(key)) stores.set(key, counting(remote.gateway ? gateway({ url: remote.gateway, token: () => tokenFor(remote.name) }) : s3(remote)))
   return stores.get(key)
+}
+
+async function tokenFor(name) {
+  const response = await fetch(`/token?volume=${encodeURIComponent(name)}`).catch(() => Response.error())
+  if (!response.ok) throw new HoldfastError('ErrUnreachable', 'the demo gives no token for the gateway')
+  return response.text()
 }
 
 async function publish(remote, { name, overwrite = false }, onProgress) {
   const store = storeOf(remote)
   const before = store.requests
   const result = await transferring((signal) => volume.publish(store, { name, overwrite, signal, onProgress }))
-  return { result: { ...result, requests: store.requests - before, siteBytes: siteSize() }, ...state() }
+  return { result: { ...result, requests: store.requests - before, siteBytes: siteSize() }, ...(await state()) }
 }
 
 async function pull(remote, { name }, onProgress) {
   return inTurn(async () => {
     commit({ text: 'As it was before fetching', kind: 'change' })
-    const result = await transferring((signal) => volume.pull(remote.credentials ? storeOf(remote) : publicStore(remote), { name, signal, onProgress }))
+    const result = await transferring((signal) => volume.pull(storeOf(remote), { name, signal, onProgress }))
     commit({ text: 'Fetched the published site', kind: 'fetch' })
     site.configure()
-    return { result, ...state() }
+    return { result, ...(await state()) }
   })
 }
 
@@ -304,7 +334,7 @@ function replaceBy(entries, name, onProgress) {
       const result = await transferring((signal) => importEntries(volume, entries, { signal, onProgress }))
       commit({ text: `Imported ${name}`, kind: 'import' })
       site.configure()
-      return { result, ...state() }
+      return { result, ...(await state()) }
     } catch (error) {
       if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
       throw error
@@ -380,9 +410,6 @@ function siteSize() {
   return sum('/')
 }
 
-function storeFigures() {
-  return null
-}
 
 /** Comlink would pass on only the message of an error; code, hint and details are what the page makes sentences of. */
 function plain(error) {

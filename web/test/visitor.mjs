@@ -34,13 +34,15 @@ export async function openDemo(t) {
           page.on('pageerror', (error) => t.diagnostic(`page error: ${error.stack ?? error}`))
           page.on('console', (message) => { if (message.type() === 'error') t.diagnostic(`console: ${message.text()} ${message.location().url}`) })
           await page.setViewportSize({ width, height })
+          await page.emulateMedia({ reducedMotion: 'reduce' }) // so that nothing is looked at while it moves
           await prepare(page)
           await page.goto(new URL(address, demo.url).href)
           return guest(page)
         }
         browser.context.on('request', (request) => {
           const { origin, protocol } = new URL(request.url())
-          if (protocol.startsWith('http') && origin !== demo.url && origin !== demo.s3.config.endpoint) elsewhere.push(request.url())
+          const ours = [demo.url, demo.s3.config.endpoint, demo.gateway?.url]
+          if (protocol.startsWith('http') && !ours.includes(origin)) elsewhere.push(request.url())
         })
         return { ...(await tab()), tab, context: browser.context, sigkill: browser.sigkill }
       },
@@ -113,14 +115,17 @@ function guest(page) {
       await status(`Restored “${text}” in`)
       await page.waitForFunction(() => document.getElementById('loading').hidden)
     },
-    tab: (name) => page.getByRole('tab', { name }).click(),
+    choose: (name) => page.getByRole('tab', { name }).click(),
     problem: async () => {
       await page.waitForSelector('#problem:not(:empty)')
       return page.locator('#problem').innerText()
     },
     async screenshot(name, { colorScheme = 'light', whole = false } = {}) {
       await page.emulateMedia({ colorScheme })
-      await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: whole })
+      const { width, height } = page.viewportSize()
+      if (whole) await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) })
+      await page.screenshot({ path: path.join(out, `${name}.png`) })
+      if (whole) await page.setViewportSize({ width, height })
     },
   }
 

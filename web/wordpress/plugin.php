@@ -67,6 +67,7 @@ add_action('personal_options_update', static fn (int $id) => holdfast_changed('P
 add_action('edit_user_profile_update', static fn (int $id) => holdfast_changed('Profile changed: ' . get_userdata($id)->user_login));
 add_action('created_category', static fn (int $id) => holdfast_changed('New category: ' . get_term($id)->name));
 add_action('created_post_tag', static fn (int $id) => holdfast_changed('New tag: ' . get_term($id)->name));
+add_action('wp_ajax_edit-theme-plugin-file', static fn () => holdfast_changed('File edited: ' . sanitize_file_name(basename((string) ($_POST['file'] ?? '')))), 0);
 add_action('wp_update_nav_menu', static fn () => holdfast_changed('Menu changed'));
 add_action('updated_option', static function (string $option): void {
     static $settings = ['blogname' => 'site title', 'blogdescription' => 'tagline', 'permalink_structure' => 'permalinks', 'show_on_front' => 'front page',
