@@ -22,14 +22,13 @@ const CALL_MS = 100
  * Connects to the volume that a worker has exposed, when it is open. Rejects with the error of its `open()`, or with
  * ErrWorker when the worker's program fails before it exposes one.
  *
- * @param {Endpoint | { port: Endpoint }} worker a Worker, a SharedWorker, or a MessagePort
+ * @param {Endpoint} worker a Worker, or a MessagePort to one
  * @param {{ name?: string, signal?: AbortSignal }} [options] name: as it was exposed; signal: ends the wait
  * @returns {Promise<RemoteVolume>}
  */
 export async function connect(worker, { name = '', signal } = {}) {
-  const endpoint = 'port' in worker ? worker.port : worker
-  endpoint.start?.()
-  const port = await reach(endpoint, name, signal)
+  worker.start?.()
+  const port = await reach(worker, name, signal)
   /** @type {any} */
   const host = Comlink.wrap(port)
   try {

@@ -160,6 +160,19 @@ test('a page may connect before the worker has anything to show, and hears why a
   assert.equal((await refusal({ script: '/nowhere.mjs' }))?.code, 'ErrWorker')
 })
 
+test('a connection can go through a port, as from another tab or a service worker; ending one leaves the others and the volume', async (t) => {
+  const { inPage, inWorker } = await connected(t)
+  await inWorker(() => addEventListener('message', ({ data, ports }) => data === 'here is a port' && exposeVolume(opening, { endpoint: ports[0] })))
+  assert.deepEqual(await inPage(async () => {
+    const { port1, port2 } = new MessageChannel()
+    worker.postMessage('here is a port', [port2])
+    const other = await connect(port1)
+    await other.fs.writeFile('/f', 'through the port')
+    other.disconnect()
+    return [await remote.fs.readFile('/f', { encoding: 'utf8' }), other.uuid === remote.uuid]
+  }), ['through the port', true])
+})
+
 test('a volume that is taken over tells the page', async (t) => {
   const { site, inPage } = await connected(t)
   const other = await site.tab()
