@@ -5,6 +5,7 @@
 #   make demo           build everything and start the demo on 127.0.0.1
 #   make test           every test; the parts are test-go, test-wasm-node,
 #                       test-chromium, test-node, test-e2e, test-package and test-web
+#   make bench          Holdfast beside what its users would pick instead, as ratios; ONLY=id for one row
 #   make crash N=…      power fails N times, at every operation, under files and under SQLite
 #   make lint           gofmt, vet, staticcheck, tsc
 #   make clean          remove everything that was built
@@ -20,9 +21,9 @@ WASM_TESTED := ./memfs/... ./opfs/... ./s3publish/...
 CHROMIUM_TESTED := ./memfs/... ./opfs/...
 
 GO_FILES := $(shell find memfs opfs s3publish wasm -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
-NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json js/vendor/package-lock.json web/package-lock.json tests/e2e/package-lock.json tests/package/package-lock.json))
+NPM_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard js/package-lock.json js/vendor/package-lock.json web/package-lock.json tests/e2e/package-lock.json tests/bench/package-lock.json tests/package/package-lock.json))
 
-.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-package test-web lint lint-go lint-js lint-locks crash demo deps clean
+.PHONY: all build test test-go test-wasm-node test-chromium test-node test-e2e test-package test-web bench bench-quick lint lint-go lint-js lint-locks crash demo deps clean
 all: build
 
 # ---- what is built ----
@@ -96,6 +97,17 @@ crash: N ?= 1000000
 crash:
 	HOLDFAST_CRASH_STATES=$(N) go test -count=1 -timeout 0 -v -run 'TestPowerFailsAtEveryOperation' ./opfs
 	cd tests && HOLDFAST_CRASH_TRANSACTIONS=$$(( $(N) / 80 )) go test -count=1 -timeout 0 -v ./sqlitecrash
+
+# ---- benchmarks ----
+
+# The demo's WordPress is what they run. See tests/bench/README.md.
+BENCH := build build/versitygw tests/e2e/node_modules/.stamp tests/bench/node_modules/.stamp web/node_modules/.stamp
+bench: deps $(BENCH)
+	node tests/bench/bench.mjs $(ONLY)
+
+# Whether they still run: tiny sizes, and no judgement of times.
+bench-quick: deps $(BENCH)
+	HOLDFAST_BENCH=quick node tests/bench/bench.mjs $(ONLY)
 
 # ---- checks ----
 

@@ -19,18 +19,19 @@ export const folders = {
   '/npm/': path.join(import.meta.dirname, 'node_modules'),
 }
 
-/** Builds pages/<name>.mjs; the page then starts /bundle/<name>.js. */
-export async function bundle(name) {
+/** Builds pages/<name>.mjs, or that of another folder; the page then starts /bundle/<name>.js. `alias`: packages by file. */
+export async function bundle(name, { from = path.join(import.meta.dirname, 'pages'), to = outdir, alias = {} } = {}) {
   await build({
-    entryPoints: [path.join(import.meta.dirname, 'pages', `${name}.mjs`)],
-    outdir,
+    entryPoints: [path.join(from, `${name}.mjs`)],
+    outdir: to,
     publicPath: '/bundle/',
     bundle: true,
     splitting: true, // the two builds of PHP (JSPI, asyncify) stay apart
     format: 'esm',
     target: 'es2022',
     external: ['worker_threads', 'events', 'ws', '/npm/*', '/holdfast/*'], // the first three are named in branches that run only under Node
-    loader: { '.wasm': 'file', '.dat': 'file' },
+    loader: { '.wasm': 'file', '.dat': 'file', '.php': 'text' },
+    alias,
     plugins: [servedAsShipped, optionalExtensions],
     logLevel: 'error',
   })
