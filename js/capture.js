@@ -122,7 +122,7 @@ export function captureEmscripten(FS, root, volume, options = {}) {
 
 /**
  * Makes a directory of a guest equal to a directory of a snapshot, removing what the snapshot does not have. What the filter leaves out
- * stays as it is, and so do mountpoints. Everything is read before anything is changed: a damaged block fails the call, not the guest's files.
+ * stays as it is, and mountpoints stay; what is mounted on them takes part. Everything is read before anything is changed: a damaged block fails the call, not the guest's files.
  * Files that the guest has open are rewritten in place.
  *
  * @param {any} FS the guest's FS object, or its module object
@@ -161,7 +161,9 @@ export function materializeEmscripten(FS, targetRoot, volume, options = {}) {
       /** @type {Map<string, Uint8Array>} */
       const contents = new Map()
       for (const path of delta.create.concat(delta.update)) {
-        if (source.get(path)?.type === 'file') contents.set(path, Uint8Array.from(fs.readFileSync(join(from, path))))
+        if (source.get(path)?.type !== 'file') continue
+        const bytes = fs.readFileSync(join(from, path))
+        contents.set(path, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
       }
       const hash = hasher(core, snapshot === undefined ? '' : typeof snapshot === 'string' ? snapshot : snapshot.id, from)
       const result = listed(delta, source, target, options, hash)
