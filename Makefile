@@ -114,7 +114,7 @@ bench-quick: deps $(BENCH)
 lint: lint-go lint-js lint-locks
 
 lint-go: build/staticcheck
-	@unformatted=$$(gofmt -l $(wildcard memfs opfs s3publish wasm web tests/browserexec tests/policy)); \
+	@unformatted=$$(gofmt -l $(wildcard memfs opfs s3publish wasm web tests/browserexec tests/policy tests/sqlitecheck)); \
 	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	$(WASM) go vet ./...

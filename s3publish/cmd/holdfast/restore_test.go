@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -316,6 +317,18 @@ func TestNothingIsWrittenOutsideTheTarget(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a/b", "a\x00b", "/"} {
 		require.False(t, safeName(name), "%q", name)
 	}
+}
+
+func TestATreeThatIsDeeperThanPathsAreLongIsRefused(t *testing.T) {
+	f := memfs.New(memfs.Options{})
+	at := memfs.RootIno
+	for range 3000 {
+		var err error
+		at, err = f.Inodes().Mknod(at, "d", memfs.S_IFDIR|0o755, 0)
+		require.NoError(t, err)
+	}
+	require.ErrorContains(t, walk(f, func(string, memfs.Attr) error { return nil }), "4095 bytes")
+	require.ErrorContains(t, writeTar(t.Context(), f, io.Discard, nil), "4095 bytes")
 }
 
 func TestAFileThatChangesWhileItIsReadIsAnError(t *testing.T) {

@@ -12,6 +12,9 @@ import (
 	"github.com/holdfast-fs/holdfast/s3publish"
 )
 
+// maxPath is the longest path that Linux opens, in bytes. It bounds how deep a tree is followed.
+const maxPath = 4095
+
 // walk calls fn for everything in a tree, a directory before what is in it, in order of name. Paths have no slash at the beginning; that
 // of the root is ".". A name that could lead out of a directory is an error: memfs has refused it before, and this does again.
 func walk(files *memfs.FS, fn func(path string, a memfs.Attr) error) error {
@@ -36,6 +39,9 @@ func walk(files *memfs.FS, fn func(path string, a memfs.Attr) error) error {
 			below := e.Name
 			if path != "." {
 				below = path + "/" + e.Name
+			}
+			if len(below) > maxPath {
+				return fmt.Errorf("%.100s…: a path of more than %d bytes, which no system can open", below, maxPath)
 			}
 			if err := visit(below, e.Ino); err != nil {
 				return err
