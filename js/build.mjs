@@ -28,8 +28,8 @@ const targets = {
     if (!existsSync(comlink)) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: join(here, 'vendor'), stdio: 'inherit' })
     writeFileSync(join(dist, 'comlink.js'), readFileSync(join(comlink, 'dist/esm/comlink.mjs'), 'utf8').replace(/^\/\/# sourceMappingURL.*$/m, ''))
     copyFileSync(join(comlink, 'LICENSE'), join(dist, 'comlink.LICENSE'))
-    const names = ['expose', 'wrap', 'transfer', 'releaseProxy']
-    writeFileSync(join(dist, 'comlink.d.ts'), names.map((name) => `export const ${name}: any\n`).join(''))
+    const names = ['expose', 'wrap', 'transfer', 'releaseProxy', 'finalizer']
+    writeFileSync(join(dist, 'comlink.d.ts'), names.map((name) => `export const ${name}: ${name === 'finalizer' ? 'unique symbol' : 'any'}\n`).join(''))
   },
 }
 

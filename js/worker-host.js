@@ -40,14 +40,39 @@ class Host {
   #running = new Map()
   /** @type {Map<number, ObjectStore>} */
   #stores = new Map()
+  /** @type {() => void} */
+  #end = () => {}
+  /** @type {Promise<void>} */
+  #ended = new Promise((resolve) => (this.#end = resolve))
 
   /** @param {Promise<Volume>} volume */
   constructor(volume) {
     this.#volume = volume
   }
 
-  /** Somebody is here. */
-  ack() {}
+  /**
+   * Somebody is here. Answers the name of a lock that is held until the connection or this worker ends, by which the other side notices; null
+   * where there are no locks (insecure contexts).
+   *
+   * @returns {Promise<string | null>}
+   */
+  ack() {
+    const { locks } = navigator
+    const name = `holdfast:connection:${Math.random()}${performance.now()}`
+    return new Promise((resolve) => {
+      const hold = () => {
+        resolve(name)
+        return this.#ended
+      }
+      if (locks) locks.request(name, hold).catch(() => resolve(null))
+      else resolve(null)
+    })
+  }
+
+  /** Comlink calls it when the page has ended the connection. */
+  [Comlink.finalizer]() {
+    this.#end()
+  }
 
   about() {
     return answer(async () => {

@@ -1,22 +1,20 @@
 /** The page's side of a connection. */
 
 import * as Comlink from './dist/comlink.js'
-import { HoldfastError, throwIfAborted } from './errors.js'
+import { throwIfAborted } from './errors.js'
 import { Stats } from './fs-stats.js'
-import { pause } from './storage.js'
+import { reach } from './worker-link.js'
 import { METHODS, Sent, abortable, opened } from './worker-wire.js'
 import { referenceTo } from './worker-stores.js'
 
 /** @typedef {import('./volume.js').Snapshot} Snapshot */
 /** @typedef {import('./volume.js').Progress} Progress */
 /** @typedef {import('./volume.js').ObjectStore} ObjectStore */
+/** @typedef {import('./worker-link.js').Link} Link */
 /** @typedef {import('./worker-wire.js').Endpoint} Endpoint */
 /** @typedef {import('./worker-wire.js').Method} Method */
 /** @typedef {import('./worker-wire.js').FileMethod} FileMethod */
 /** @typedef {import('./worker-stores.js').Reference} Reference */
-
-/** How long after one call for the worker the next is made, in ms: it hears none until it listens. */
-const CALL_MS = 100
 
 /**
  * Connects to the volume that a worker has exposed, when it is open. Rejects with the error of its `open()`, or with
@@ -28,56 +26,12 @@ const CALL_MS = 100
  */
 export async function connect(worker, { name = '', signal } = {}) {
   worker.start?.()
-  const port = await reach(worker, name, signal)
-  /** @type {any} */
-  const host = Comlink.wrap(port)
+  const link = await reach(worker, name, signal)
   try {
-    const about = await abortable(host.about().then(opened), signal)
-    return new RemoteVolume(host, about)
+    return new RemoteVolume(link, opened(await abortable(link.ask('about'), signal)))
   } catch (err) {
-    port.close()
+    link.end()
     throw err
-  }
-}
-
-/**
- * Offers the worker one end of a channel until it takes one.
- *
- * @param {Endpoint} endpoint
- * @param {string} name
- * @param {AbortSignal} [signal]
- * @returns {Promise<MessagePort>}
- */
-async function reach(endpoint, name, signal) {
-  /** @type {MessagePort[]} */
-  const offered = []
-  /** @type {MessagePort | undefined} */
-  let taken
-  /** @type {HoldfastError | undefined} */
-  let failed
-  const broken = (/** @type {any} */ event) => {
-    failed ??= new HoldfastError('ErrWorker', `the worker stopped: ${event.message ?? 'its program could not be loaded'}`, { hint: 'the console says more' })
-  }
-  endpoint.addEventListener('error', broken)
-  try {
-    while (!taken) {
-      throwIfAborted(signal)
-      if (failed) throw failed
-      const { port1, port2 } = new MessageChannel()
-      offered.push(port1)
-      const acknowledged = /** @type {any} */ (Comlink.wrap(port1)).ack().then(() => (taken ??= port1))
-      endpoint.postMessage({ holdfast: 'connect', name, port: port2 }, [port2])
-      const wait = new AbortController()
-      const abort = () => wait.abort(signal?.reason)
-      signal?.addEventListener('abort', abort, { once: true })
-      await Promise.race([acknowledged, pause(CALL_MS, wait.signal).catch(() => {})])
-      signal?.removeEventListener('abort', abort)
-      wait.abort()
-    }
-    return taken
-  } finally {
-    endpoint.removeEventListener('error', broken)
-    for (const port of offered) if (port !== taken) port.close()
   }
 }
 
@@ -90,24 +44,24 @@ export class RemoteVolume {
   /** @readonly @type {string} */ uuid
   /** @readonly @type {'fsync' | 'manual'} */ durability
   /** Files of the volume, or of a snapshot of it. @readonly @type {RemoteFiles} */ fs
-  /** As Volume.lost: resolves with the reason when the volume was taken over or died, and tells the page so. @readonly @type {Promise<HoldfastError>} */ lost
-  #host
+  /** As Volume.lost: resolves with the reason when the volume was taken over or died; ErrWorker when its worker has ended. @readonly @type {Promise<import('./errors.js').HoldfastError>} */ lost
+  #link
   #calls = 0
   /** @type {WeakMap<object, number>} */
   #stores = new WeakMap()
   #storeCount = 0
 
   /**
-   * @param {any} host
+   * @param {Link} link
    * @param {{ name: string, uuid: string, durability: 'fsync' | 'manual' }} about
    */
-  constructor(host, { name, uuid, durability }) {
-    this.#host = host
+  constructor(link, { name, uuid, durability }) {
+    this.#link = link
     this.name = name
     this.uuid = uuid
     this.durability = durability
-    this.fs = new RemoteFiles(host)
-    this.lost = host.lost().then(opened).catch((/** @type {HoldfastError} */ err) => err)
+    this.fs = new RemoteFiles(link)
+    this.lost = link.ask('lost').then(opened).catch((/** @type {import('./errors.js').HoldfastError} */ err) => err)
   }
 
   /** As Volume.snapshot. @param {{ label?: string }} [options] @returns {Promise<Snapshot>} */
@@ -186,7 +140,7 @@ export class RemoteVolume {
 
   /** Ends this connection. The volume stays open in the worker. */
   disconnect() {
-    this.#host[Comlink.releaseProxy]()
+    this.#link.end()
   }
 
   /**
@@ -202,10 +156,10 @@ export class RemoteVolume {
     const id = ++this.#calls
     const sent = new Sent()
     const call = { id, method, args, store: remote && this.#reference(remote, sent), onProgress: onProgress && sent.port((/** @type {Progress} */ p) => queueMicrotask(() => onProgress(p))) }
-    const abort = () => void this.#host.abort(id)
+    const abort = () => this.#link.tell('abort', id)
     signal?.addEventListener('abort', abort, { once: true })
     try {
-      return opened(await this.#host.call(sent.with(call)), signal)
+      return opened(await this.#link.ask('call', sent.with(call)), signal)
     } finally {
       signal?.removeEventListener('abort', abort)
     }
@@ -232,11 +186,11 @@ export class RemoteVolume {
  * Those that read take `snapshot`, the files of which are meant instead of the present ones.
  */
 export class RemoteFiles {
-  #host
+  #link
 
-  /** @param {any} host */
-  constructor(host) {
-    this.#host = host
+  /** @param {Link} link */
+  constructor(link) {
+    this.#link = link
   }
 
   /**
@@ -306,7 +260,7 @@ export class RemoteFiles {
    */
   async #call(method, args, options, given = []) {
     const snapshot = options?.snapshot
-    return opened(await this.#host.file(method, Comlink.transfer(args, /** @type {ArrayBuffer[]} */ (given)), typeof snapshot === 'object' ? snapshot.id : snapshot))
+    return opened(await this.#link.ask('file', method, Comlink.transfer(args, /** @type {ArrayBuffer[]} */ (given)), typeof snapshot === 'object' ? snapshot.id : snapshot))
   }
 }
 

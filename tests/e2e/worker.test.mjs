@@ -171,6 +171,25 @@ test('a connection can go through a port, as from another tab or a service worke
     other.disconnect()
     return [await remote.fs.readFile('/f', { encoding: 'utf8' }), other.uuid === remote.uuid]
   }), ['through the port', true])
+  const connections = () => inWorker(() => navigator.locks.query().then(({ held }) => held.filter(({ name }) => name.includes('connection')).length))
+  while (await connections() > 1) await new Promise((resolve) => setTimeout(resolve, 20)) // the worker forgets the one that has ended
+  assert.equal(await connections(), 1)
+})
+
+test('calls to a worker that has ended fail, instead of waiting for ever', async (t) => {
+  const { inPage, tab } = await connected(t)
+  const before = await tab.evaluate(() => navigator.locks.query().then(({ held }) => held.filter(({ name }) => name.includes('connection')).length))
+  assert.equal(before, 1)
+  await tab.evaluate(() => volume.fs.writeFileSync('/f', 'never committed'))
+  const seen = await inPage(async () => {
+    const second = await connect(worker)
+    second.disconnect()
+    const never = failure(() => remote.publish({ get: () => new Promise(() => {}), put: () => worker.terminate(), list: async () => [], delete: async () => {} }))
+    const pending = failure(() => remote.verify({ onProgress: () => worker.terminate() }))
+    return { pending: await pending, never: await never, lost: (await remote.lost).code, later: await failure(() => remote.fs.readFile('/f')) }
+  })
+  assert.deepEqual([seen.pending.code, seen.never.code, seen.lost, seen.later.code], ['ErrWorker', 'ErrWorker', 'ErrWorker', 'ErrWorker'])
+  assert.match(seen.later.hint, /as of the last commit/)
 })
 
 test('a volume that is taken over tells the page', async (t) => {
