@@ -24,18 +24,18 @@ type BlockReader interface {
 // FS is a live filesystem in memory. Its methods take paths as io/fs does, and
 // Inodes gives the same filesystem by inode number. All are safe for concurrent use.
 type FS struct {
-	mu        sync.Mutex
-	slabs     slabs
-	live      *root
-	states    map[*root]struct{} // live, and what snapshots hold
-	epoch     uint32
-	open      map[Ino]int // open handles of this epoch
-	clock     func() int64
-	reader    BlockReader
-	lastBirth int64
-	readBuf   []byte
-	touched   Touched
-	placed    Place // what PlaceOf found last
+	mu      sync.Mutex
+	slabs   slabs
+	live    *root
+	states  map[*root]struct{} // live, and what snapshots hold
+	epoch   uint32
+	open    map[Ino]int // open handles of this epoch
+	clock   func() int64
+	reader  BlockReader
+	last    int64 // moment
+	readBuf []byte
+	touched Touched
+	placed  Place // what PlaceOf found last
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.
@@ -64,6 +64,13 @@ func newFS(o Options) *FS {
 }
 
 func (f *FS) now() int64 { return f.clock() }
+
+// moment is now, but never the same twice. Births and changes of names have such times, so that a file whose number or name was used again within one
+// tick of a coarse clock is still told from the one before.
+func (f *FS) moment() int64 {
+	f.last = max(f.now(), f.last+1)
+	return f.last
+}
 
 // Inodes returns the same filesystem, by inode number.
 func (f *FS) Inodes() *Inodes { return (*Inodes)(f) }

@@ -227,7 +227,7 @@ func (f *FS) unlinked(ino, dir Ino) error {
 		return err
 	}
 	f.touched.inode(ino)
-	in.ctime = f.now()
+	in.ctime = f.moment()
 	if in.is(S_IFDIR) {
 		in.nlink = 0
 	} else {
@@ -297,7 +297,7 @@ func (f *FS) link(ino, dir Ino, name string) error {
 	f.touched.inode(ino)
 	in.nlink++
 	in.others = append(slices.Clone(in.others), dir)
-	in.ctime = f.now()
+	in.ctime = f.moment()
 	return nil
 }
 
@@ -433,7 +433,7 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 		in.others = slices.Clone(in.others)
 		in.others[i] = newDir
 	}
-	in.ctime = f.now()
+	in.ctime = f.moment()
 	if replace {
 		return f.unlinked(old.Ino, newDir)
 	}

@@ -42,7 +42,7 @@ func (k *Kept) PutBack() error {
 	e, err := f.lookup(f.live, k.at.Dir, k.at.Name)
 	if err == ENOENT && k.was.nlink == 1 {
 		e.Ino, err = f.mknod(k.at.Dir, k.at.Name, inode{mode: k.was.mode, uid: k.was.uid, gid: k.was.gid})
-		k.was.btime = f.lastBirth
+		k.was.btime = f.last
 	}
 	if err != nil {
 		return err

@@ -551,8 +551,17 @@ func TestExportedStateImportsAgain(t *testing.T) {
 
 // Diff names every path whose bytes changed, with ranges that cover every byte that did, and nothing else.
 func TestDiffIsExact(t *testing.T) {
-	r := newRand(t)
-	m := newModel(t, r, New(Options{}))
+	for name, clock := range map[string]func() int64{
+		"fine clock": nil,
+		// A browser's clock may stand still for thousands of operations.
+		"clock that stands still": func() int64 { return 1e18 },
+	} {
+		t.Run(name, func(t *testing.T) { diffIsExact(t, newRand(t), New(Options{Now: clock})) })
+	}
+}
+
+func diffIsExact(t *testing.T, r *rand.Rand, f *FS) {
+	m := newModel(t, r, f)
 	m.run(300)
 	for range 40 {
 		a := m.f.Snapshot()
@@ -601,6 +610,38 @@ func checkDiff(t *testing.T, before, after state, changes []Change) {
 			if _, ok := after[c.Path]; !ok {
 				t.Fatalf("%s is not there: %v", c.Path, c.Kind)
 			}
+		}
+	}
+	// Every name that is not where it was is named.
+	type spot struct {
+		file, dir id
+		name      string
+	}
+	spots := func(s state) map[spot]string {
+		out := map[spot]string{}
+		for p, e := range s {
+			if p != "." {
+				out[spot{idOf(e), idOf(s[path.Dir(p)]), path.Base(p)}] = p
+			}
+		}
+		return out
+	}
+	from := map[string]bool{}
+	for _, c := range changes {
+		if c.Kind == Rename {
+			from[c.From] = true
+		}
+	}
+	there, here := spots(before), spots(after)
+	for at, p := range there {
+		if _, ok := said[p][Delete]; !ok && here[at] == "" && !from[p] {
+			t.Fatalf("%s is gone and is not named", p)
+		}
+	}
+	for at, p := range here {
+		_, created := said[p][Create]
+		if _, ok := said[p][Rename]; !ok && !created && there[at] == "" {
+			t.Fatalf("%s came and is not named", p)
 		}
 	}
 	for p, e := range after {

@@ -81,8 +81,7 @@ func (f *FS) newInode(in inode) (Ino, error) {
 		return 0, err
 	}
 	// No two births are equal: number and birth together name one file for ever.
-	now := max(f.now(), f.lastBirth+1)
-	f.lastBirth = now
+	now := f.moment()
 	in.atime, in.mtime, in.ctime, in.btime = now, now, now, now
 	*s = in
 	f.live.next++
