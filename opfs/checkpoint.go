@@ -15,9 +15,7 @@ func (s *Store) checkpointDue() bool {
 // the last checkpoint can be used again, and what is past the last one in use is cut off the file.
 // Wherever it is interrupted, a superblock that is whole leads to a map that is whole, and nothing that this map counts on was touched.
 func (s *Store) checkpoint() error {
-	if back := s.leap(); back != nil {
-		defer back()
-	}
+	back := s.leap()
 	w := &s.w
 	w.reset(s, mapRecord)
 	m := fileMap{pointAt: s.pointAt, history: s.history}
@@ -27,23 +25,35 @@ func (s *Store) checkpoint() error {
 		}
 	}
 	b := m.encode()
-	if err := w.stream(b); err != nil {
-		return err
+	err := w.stream(b)
+	var end uint64
+	if err == nil {
+		_, end, err = w.finish(s.point.seq, s.point.seq)
 	}
-	_, end, err := w.finish(s.point.seq, s.point.seq)
 	if err != nil {
+		if back != nil {
+			back()
+		}
 		return err
 	}
+	// The map stays where it is, whatever becomes of the superblocks: one of them may lead to it.
+	s.tail = end
+	s.space.grow(w.opened, w.next)
+	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
+	s.mapAt, s.mapSlot, s.mapSeq, s.leapt = w.at, w.first, s.point.seq, back != nil
+	return s.settle()
+}
+
+// settle lets both superblocks lead to the newest map.
+func (s *Store) settle() error {
 	next := s.super
-	next.checkpoint, next.slot, next.seq = w.at, w.first, s.point.seq
+	next.checkpoint, next.slot, next.seq = s.mapAt, s.mapSlot, s.mapSeq
 	if err := s.writeSuperblocks("checkpoint", next); err != nil {
 		return err
 	}
-	s.tail, s.leapt = end, false
-	s.space.grow(w.opened, w.next)
-	s.space.rebase(w.at)
+	s.leapt = false
+	s.space.rebase(s.mapAt)
 	s.space.release()
-	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
 	return s.shorten()
 }
 
@@ -59,7 +69,7 @@ func (s *Store) mayLeap() (slot uint32, ok bool) {
 }
 
 // leap lets the log go on in a lower slot. That takes a checkpoint: superblocks can lead anywhere, whereas the header of the last segment has promised
-// where the log goes on. It returns what takes it back, unless the checkpoint was made.
+// where the log goes on. It returns what takes it back, nil when there was no reason.
 func (s *Store) leap() (back func()) {
 	sp := &s.space
 	slot, ok := s.mayLeap()
@@ -68,18 +78,16 @@ func (s *Store) leap() (back func()) {
 	}
 	tail, next := s.tail, sp.next
 	last := &sp.extents[len(sp.extents)-1]
-	whole := *last
+	whole := last.n
 	last.n = int64(s.tail-last.at+unit-1) / unit * unit // the rest was never written
-	s.tail, sp.next, s.leapt = sp.begin(s.tail)+uint64(sp.segment), slot, true
+	s.tail, sp.next = sp.begin(s.tail)+uint64(sp.segment), slot
 	return func() {
-		if s.leapt {
-			s.tail, sp.next, s.leapt = tail, next, false
-			sp.extents[len(sp.extents)-1] = whole
-		}
+		s.tail, sp.next = tail, next
+		last.n = whole
 	}
 }
 
-// writeSuperblocks replaces both superblocks, the first durably before the second.
+// writeSuperblocks replaces both superblocks, the first durably before the second. It begins with the one that is older, or was not written whole.
 func (s *Store) writeSuperblocks(op string, next superblock) error {
 	for range 2 {
 		next.generation++
@@ -89,8 +97,8 @@ func (s *Store) writeSuperblocks(op string, next superblock) error {
 		if err := s.f.Flush(); err != nil {
 			return failed(op, -1, err)
 		}
+		s.super = next
 	}
-	s.super = next
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (s *Store) tend(written int64) (flushes int) {
 	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {
 		_ = s.checkpoint()
 	}
-	if _, ok := s.mayLeap(); ok {
+	if _, ok := s.mayLeap(); ok && !s.leapt {
 		_ = s.checkpoint()
 	}
 	return int(s.super.generation - before)

@@ -37,6 +37,11 @@ func (s *Store) Commit(label string) (Commit, error) {
 	if err := s.fenced("commit"); err != nil {
 		return Commit{}, err
 	}
+	if s.leapt {
+		if err := s.settle(); err != nil {
+			return Commit{}, err
+		}
+	}
 	w := &s.w
 	w.reset(s, commitRecord)
 	live := point{seq: s.seq + 1, parent: s.base, created: s.o.Now(), label: label}

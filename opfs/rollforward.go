@@ -166,6 +166,9 @@ func (s *Store) pointOf(h header) memfs.Ref {
 	return memfs.Ref{Off: s.space.advance(h.at+headerSize, h.body) - uint64(h.pointLen), Len: h.pointLen, Sum: h.pointSum}
 }
 
+// scanBytes is how much of the file is searched at a time.
+const scanBytes = 64 << 10
+
 // maxAhead bounds how many slots past the end of the file the log may promise to go on in: the file may have been cut off since.
 const maxAhead = 1 << 20
 
@@ -239,42 +242,41 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (int64, error) {
 	if at%uint64(sp.segment) == 0 { // or one that arrived without the header of its segment
 		skip, torn = at+headerSize, true
 	}
-	b := make([]byte, sp.segment)
+	b := make([]byte, scanBytes+headerSize)
 	for range 1 << 20 {
 		begin := sp.begin(at)
-		first := int(at - begin)
-		off := sp.base(slot)
-		n := int(min(sp.segment, size-off))
-		if n <= first {
-			return 0, nil
-		}
-		if ok, err := readFull(s.f, "open", b[:n], off); !ok {
-			return 0, err
-		}
-		for _, i := range append([]int{headerSize}, multiples(first, n)...) {
-			var h header
-			if i < first || i+headerSize > n || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(i) {
-				continue
-			}
-			if h.seq > seq && !(torn && h.at == skip) {
-				return off + int64(i), nil
-			}
-		}
+		base := sp.base(slot)
+		end := min(sp.segment, size-base)
 		var next segmentHeader
-		if seed, ok := next.decode(b[:n]); !ok || seed != s.super.uuid.seed() || next.at != begin {
+		goesOn := false
+		for from := int64(at - begin); from < end; from += scanBytes {
+			n := min(int64(len(b)), end-from)
+			if ok, err := readFull(s.f, "open", b[:n], base+from); !ok {
+				return 0, err
+			}
+			if from == 0 {
+				seed, ok := next.decode(b[:n])
+				goesOn = ok && seed == s.super.uuid.seed() && next.at == begin
+			}
+			for i := int64(0); i < min(n, scanBytes); i += headerSize {
+				var h header
+				if (from+i)%recordAlign != 0 && from+i != headerSize || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(from+i) {
+					continue
+				}
+				if h.seq > seq && !(torn && h.at == skip) {
+					return base + from + i, nil
+				}
+			}
+		}
+		if at != begin { // its header was read before
+			next.next, goesOn = sp.next, true
+		}
+		if !goesOn {
 			return 0, nil
 		}
 		at, slot = begin+uint64(sp.segment), next.next
 	}
 	return 0, nil
-}
-
-// multiples lists where records may begin between two offsets in a segment.
-func multiples(from, to int) (out []int) {
-	for i := int(align(int64(from))); i < to; i += recordAlign {
-		out = append(out, i)
-	}
-	return out
 }
 
 // fileOffset is where a position is in the file, for messages; -1 when nowhere.

@@ -67,8 +67,11 @@ type Store struct {
 	pins    int // while it is not 0, nothing is cleaned
 
 	sinceCheckpoint int64 // bytes of the log
-	mapBytes        int64 // how long the last map was
-	leapt           bool  // the checkpoint that is being written begins a segment in a slot that was not promised
+	mapBytes        int64 // how long the last map was; then where it is
+	mapAt           uint64
+	mapSlot         uint32
+	mapSeq          uint64
+	leapt           bool // the log has gone on where no superblock may lead yet: nothing is committed before one does
 }
 
 // pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
