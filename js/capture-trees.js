@@ -79,8 +79,10 @@ export function asRoot(FS, op) {
  *
  * @param {any} FS
  * @param {string} root
- * @param {{ filter?: Filter, ignoreUnsupported?: boolean, core?: import('./core.js').Core }} options core: of the volume, a mount of which cannot be copied to itself
- * @returns {{ tree: Tree, hidden: Set<string>, kept: Set<string> }} hidden: what the tree does not show; kept: directories that have to stay because of it, or as mountpoints
+ * @param {{ filter?: Filter, ignoreUnsupported?: boolean, core?: import('./core.js').Core }} options core: of the volume, a mount of
+ *   which cannot be copied to itself
+ * @returns {{ tree: Tree, hidden: Set<string>, kept: Set<string> }} hidden: what the tree does not show; kept: directories that have to stay
+ *   because of it, or as mountpoints
  */
 export function guestTree(FS, root, { filter, ignoreUnsupported, core }) {
   /** @type {Tree} */
@@ -136,7 +138,11 @@ export function guestTree(FS, root, { filter, ignoreUnsupported, core }) {
 
 /** @param {string} path @param {string} why */
 const unsupported = (path, why) =>
-  new HoldfastError('ErrUnsupported', `${path} cannot be kept in a volume: ${why}`, { path, hint: 'leave it out with a filter, or pass ignoreUnsupported: true', errno: 95 })
+  new HoldfastError('ErrUnsupported', `${path} cannot be kept in a volume: ${why}`, {
+    path,
+    hint: 'leave it out with a filter, or pass ignoreUnsupported: true',
+    errno: 95,
+  })
 
 /** @param {Filter | undefined} filter @param {string} path @param {EntryType} type */
 export function passes(filter, path, type) {
@@ -151,7 +157,7 @@ export function passes(filter, path, type) {
  *
  * @param {Pick<import('./fs.js').VolumeFs, 'lstatSync' | 'readdirSync' | 'readlinkSync'>} fs
  * @param {string} root
- * @param {{ filter?: (path: string, type: EntryType) => boolean, ignoreUnsupported?: boolean }} [options] the filter gets paths below the root
+ * @param {{ filter?: Filter, ignoreUnsupported?: boolean }} [options] the filter gets paths below the root
  * @returns {Tree}
  */
 export function volumeTree(fs, root, { filter, ignoreUnsupported = false } = {}) {

@@ -318,7 +318,8 @@ function listed(delta, tree, target, { unchanged = false, entries = false, hash 
     return e
   }
   const [create, update, metadata, same, all] = lists.map((paths) => paths.map(entry))
-  return { create, update, delete: delta.delete.map((path) => join(target, path)), metadata, ...(unchanged && { unchanged: same }), ...(entries && { entries: all }) }
+  const removed = delta.delete.map((path) => join(target, path))
+  return { create, update, delete: removed, metadata, ...(unchanged && { unchanged: same }), ...(entries && { entries: all }) }
 }
 
 /**

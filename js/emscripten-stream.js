@@ -26,12 +26,13 @@ const MAP_PRIVATE = 2
  * @property {number} id the module's number
  * @property {number} refs
  * @property {Set<string> | null} maps the places of its shared mappings, as `key` writes them
- * @property {number} shm the inode, when it is a -shm that is mapped
+ * @property {number} held the inode, when the runtime is a user by it
  */
 
 /**
- * Which runtime has which -shm of SQLite mapped, by inode. Connections in WAL mode agree through that memory, and runtimes share none:
- * two of them would overwrite each other's transactions and never notice.
+ * Which runtime has which database of SQLite in its hands, by the inode of the -shm that it has mapped or of the -journal that it has open.
+ * Locks, by which connections keep out of each other's way, are granted to everybody by Emscripten, and the memory through which they agree
+ * in WAL mode is not shared: a second runtime would roll back or overwrite transactions of the first, and neither would notice.
  *
  * @type {WeakMap<import('./core.js').Core, Map<number, any>>}
  */
@@ -42,9 +43,18 @@ const key = (offset, length) => `${offset}+${length}`
 
 /** @param {Guest} guest */
 export function streamOps({ FS, module, core, nodes, fail, check, ino, attributes, change, sync }) {
-  const shm = users.get(core) ?? new Map()
-  users.set(core, shm)
+  const held = users.get(core) ?? new Map()
+  users.set(core, held)
   const isShm = (/** @type {any} */ stream) => stream.node.name.endsWith('-shm')
+
+  /** @param {any} stream */
+  const heldElsewhere = ({ node }) => held.has(node.ino) && held.get(node.ino) !== FS
+
+  /** @param {any} stream */
+  function hold({ handle, node }) {
+    handle.held = node.ino
+    held.set(node.ino, FS)
+  }
 
   // One array over the guest's memory is kept: HEAP8 is an Int8Array, and copying between arrays of two types is many times slower.
   let heap = new Uint8Array(0)
@@ -75,15 +85,17 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     /** @param {any} stream */
     open(stream) {
       const node = stream.node
-      const id = node.epoch === nodes.epoch ? core.x.handle_open(node.ino) : -116
+      const journal = node.name.endsWith('-journal')
+      const id = node.epoch !== nodes.epoch ? -116 : journal && heldElsewhere(stream) ? -16 : core.x.handle_open(node.ino)
       if (id < 0) {
         // FS.open has registered the stream already and would leave it open.
         FS.closeStream?.(stream.fd)
         fail(id)
       }
       /** @type {Handle} */
-      const handle = { id, refs: 1, maps: null, shm: 0 }
+      const handle = { id, refs: 1, maps: null, held: 0 }
       stream.handle = handle
+      if (journal) hold(stream)
     },
     /** @param {any} stream */
     dup(stream) {
@@ -93,7 +105,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     close(stream) {
       const { handle } = stream
       if (--handle.refs > 0) return
-      if (shm.get(handle.shm) === FS) shm.delete(handle.shm)
+      if (held.get(handle.held) === FS) held.delete(handle.held)
       core.x.handle_close(handle.id)
     },
     /** @param {any} stream */
@@ -145,14 +157,20 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
       const { id } = stream.handle
       if (check(core.x.handle_size(id)) < offset + length) check(core.x.handle_truncate(id, offset + length))
     },
-    /** The guest gets a copy; msync and munmap of a shared mapping write it back. @param {any} stream @param {number} length @param {number} position @param {number} prot @param {number} flags */
+    /**
+     * The guest gets a copy; msync and munmap of a shared mapping write it back.
+     *
+     * @param {any} stream
+     * @param {number} length
+     * @param {number} position
+     * @param {number} prot
+     * @param {number} flags
+     */
     mmap(stream, length, position, prot, flags) {
       const { handle } = stream
       if (!(flags & MAP_PRIVATE) && isShm(stream)) {
-        const user = shm.get(stream.node.ino)
-        if (user && user !== FS) fail(-16)
-        handle.shm = stream.node.ino
-        shm.set(handle.shm, FS)
+        if (heldElsewhere(stream)) fail(-16)
+        hold(stream)
       }
       const contents = new Uint8Array(length)
       check(core.read(handle.id, contents, 0, length, position))
@@ -210,7 +228,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     directory,
     /** The runtime is gone, perhaps with files that it never closed. */
     detach() {
-      for (const [ino, user] of shm) if (user === FS) shm.delete(ino)
+      for (const [ino, user] of held) if (user === FS) held.delete(ino)
     },
   }
 }

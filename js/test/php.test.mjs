@@ -121,6 +121,28 @@ test('a second runtime is refused a WAL database while the first has it open, in
   assert.equal(await b.run(count('/data/x.db')), '5 ok')
 })
 
+for (const mode of ['DELETE', 'TRUNCATE', 'PERSIST']) {
+  test(`${mode}: a second runtime is refused a database while the first is inside a transaction, instead of rolling it back`, async (t) => {
+    const [a, b] = [await startPhp(), await startPhp()]
+    const volume = await open('v', { storage: memory() })
+    t.after(() => volume.close())
+    for (const { php } of [a, b]) await php.mount('/data', holdfastMount(volume))
+    const connect = `${db('/data/x.db')} $db->exec('pragma journal_mode = ${mode}'); $db->exec('pragma cache_size = 1');`
+    await a.run(`${connect} $db->exec('create table t(v)'); $db->exec("insert into t values('before')");`)
+    /** @type {string[]} */ const said = []
+    const attempts = [`echo $db->query('select count(*) from t')->fetchColumn();`, `$db->exec("insert into t values('b')"); echo 'done';`]
+    a.php.onMessage(async () => {
+      for (const code of attempts) said.push(await b.run(`try { ${connect} ${code} } catch (Exception $e) { echo $e->getMessage(); }`))
+    })
+    await a.run(`${connect} $db->exec('begin'); for ($i = 0; $i < 100; $i++) $db->exec("insert into t values('" . str_repeat('x', 3000) . "')"); post_message_to_js('now'); $db->exec('commit');`)
+    assert.equal(said.length, 2)
+    for (const message of said) assert.match(message, /unable to open database file/)
+    assert.equal(await b.run(count('/data/x.db')), '101 ok')
+    await b.run(`${connect} $db->exec("insert into t values('b')");`)
+    assert.equal(await a.run(count('/data/x.db')), '102 ok')
+  })
+}
+
 test("commitOn 'request.end' commits once after each request", async (t) => {
   const { php, run } = await startPhp()
   const storage = arrayStorage()
