@@ -97,13 +97,14 @@ async function open({ ifLocked, quiet = false } = {}) {
   try {
     await serviceWorker()
     config = await demoConfig()
-    const published = /^[A-Za-z0-9][\w.-]{0,59}$/.test(wanted.get('open') ?? '') ? wanted.get('open') : null
+    const name = (key) => /^[A-Za-z0-9][\w.~-]{0,127}$/.exec(wanted.get(key) ?? '')?.[0]
+    const published = name('open')
     const { endpoint, bucket, prefix = '' } = config.s3
     // Everybody may read the bucket, so a first visit needs no key.
-    const folder = published && wanted.get('way') === 'gateway' && config.gateway ? `${config.gateway.folder}/${published}/` : ''
+    const folder = name('folder') && config.gateway ? `${config.gateway.folder}/${name('folder')}/` : ''
     const from = { store: { endpoint, bucket, prefix: prefix + folder }, ...(published ? { name: published } : config.untouched) }
     if (published) {
-      $('publish-name').value = published
+      $('publish-name').value = name('folder') ?? published
       if (folder) document.querySelector('[name="mode"][value="gateway"]').checked = true
     }
     transfers.configure(config)
@@ -215,7 +216,7 @@ function restore(point) {
     const answer = await machine.call('restore', point.id)
     show(answer)
     reload()
-    return `Restored “${point.text}” in ${milliseconds(answer.ms)}.`
+    return `Restored in ${milliseconds(answer.ms)}: ${point.text}`
   })
 }
 

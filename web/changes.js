@@ -52,6 +52,7 @@ export class Changes {
     const [from, to] = [$('from').value, $('to').value]
     if (!from || !to) return
     box.setAttribute('aria-busy', 'true')
+    if (!box.hasChildNodes()) box.append(el('p', { class: 'sum' }, 'Comparing…'))
     try {
       const { files, database } = await this.#machine.call('changes', from, to)
       if (asked !== this.#asked) return

@@ -14,7 +14,8 @@ export function showDurability({ points, lastCommit, totals, store }) {
   put('n-commit', `No. ${commit.seq}, ${moment(new Date(commit.createdAt))}`)
   put('n-written', lastCommit ? `${bytes(lastCommit.bytesWritten)} in ${milliseconds(lastCommit.ms)}` : 'Nothing yet', 'Bytes of the last commit, and how long it took until they were flushed')
   put('n-totals', `${count(totals.commits, 'commit')}, ${count(totals.flushes, 'flush', 'flushes')}`, `${bytes(totals.bytesWritten)} written since this page was opened`)
-  put('n-store', store ? `${bytes(store.bytes)}, ${count(points.length, 'point')}` : count(points.length, 'point'), 'Size of the file in the Origin Private File System, and how many points it holds')
+  put('n-store', `${bytes(store.bytes)}, ${store.history === null ? count(points.length, 'point') : bytes(store.history)}`,
+    `Size of the file in the Origin Private File System; what ${count(points.length, 'point')} of the timeline need of it besides the present site`)
 }
 
 /**

@@ -31,11 +31,18 @@ export class Frame {
     }
   }
 
-  /** A new frame at the same address: the old one may hold unsaved changes of a state that is gone, and would ask. */
+  /**
+   * A new frame at the same address: the old one may hold unsaved changes of a state that is gone, and would ask. It is seen until the new one has
+   * something to show.
+   */
   reload() {
     const path = this.#path() ?? this.#last
-    const frame = el('iframe', { id: 'frame', title: this.#frame.title, allow: 'clipboard-write', src: this.#base + path })
-    this.#frame.replaceWith(frame)
+    const old = this.#frame
+    const frame = el('iframe', { id: 'frame', title: old.title, allow: 'clipboard-write', src: this.#base + path })
+    old.removeAttribute('id')
+    old.inert = true
+    old.before(frame) // below it
+    frame.addEventListener('load', () => old.remove(), { once: true })
     this.#frame = frame
     this.#loading(true)
     this.#watch()
@@ -50,7 +57,9 @@ export class Frame {
   }
 
   #watch() {
-    this.#frame.addEventListener('load', () => {
+    const frame = this.#frame
+    frame.addEventListener('load', () => {
+      if (frame !== this.#frame) return
       this.#loading(false)
       const path = this.#path()
       if (path === null) return

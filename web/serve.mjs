@@ -99,7 +99,7 @@ async function upload(s3) {
 
 async function answer(request, response, { s3, gateway, untouched }) {
   const { pathname, searchParams } = new URL(request.url, 'http://localhost')
-  const headers = { ...pageHeaders(s3, gateway), 'cache-control': 'no-cache' }
+  const headers = { ...pageHeaders, 'cache-control': 'no-cache' }
   if (request.method !== 'GET' && request.method !== 'HEAD') return response.writeHead(405, headers).end()
   if (pathname === '/config.json') {
     // The demo's own credentials, for its own server, to pages of this origin only.
@@ -136,21 +136,19 @@ function decoded(pathname) {
 }
 
 /**
- * Nothing from another origin but the S3 server's objects. The two Cross-Origin headers give the page's clock
+ * Nothing is loaded from another origin; requests go to whatever store the visitor names. The two Cross-Origin headers give the page's clock
  * microseconds, so that a restore can be timed.
  */
-function pageHeaders(s3, gateway) {
-  return {
-    'content-security-policy': [
-      "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'", "worker-src 'self'",
-      "frame-src 'self'", `connect-src 'self' ${s3?.config.endpoint ?? ''} ${gateway?.url ?? ''}`, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    ].join('; '),
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-embedder-policy': 'require-corp',
-    'cross-origin-resource-policy': 'same-origin',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
-  }
+const pageHeaders = {
+  'content-security-policy': [
+    "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'", "worker-src 'self'", "frame-src 'self'",
+    "connect-src 'self' https: http://127.0.0.1:* http://localhost:*", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+  ].join('; '),
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
 }
 
 if (process.argv[1] === import.meta.filename) {

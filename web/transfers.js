@@ -52,13 +52,14 @@ export class Transfers {
     return { endpoint: endpoint.replace(/\/+$/, ''), region: region || 'us-east-1', bucket, prefix, credentials: { accessKeyId, secretAccessKey } }
   }
 
-  async publish({ overwrite = false } = {}) {
+  async publish({ overwrite = false, onConflict = 'fail' } = {}) {
     if (!$('publish-form').reportValidity()) return
     const name = $('publish-name').value
     const conflict = await this.#transfer('Publishing…', async (onProgress) => {
-      const answer = await this.#page.machine.call('publish', this.#remote(), { name, overwrite }, onProgress)
+      const answer = await this.#page.machine.call('publish', this.#remote(), { name, overwrite, onConflict }, onProgress)
       this.#page.show(answer)
       this.#published(name, answer.result)
+      if (answer.result.name !== name) return `Published beside the other, as “${answer.result.name}”.`
       return answer.result.unchanged ? 'Already published: nothing had changed.' : 'Published.'
     })
     if (!conflict) return
@@ -89,10 +90,12 @@ export class Transfers {
     const choice = await dialog.choose([
       { text: 'Take theirs', small: 'Fetches it into this tab. What you have stays on the timeline.', value: 'theirs' },
       { text: 'Publish mine instead', small: 'Theirs is replaced for everybody who follows the link.', value: 'mine' },
+      { text: 'Publish mine beside it', small: 'Under a name of its own, with a link of its own.', value: 'beside' },
       { text: 'Decide later', small: 'Both stay as they are.', value: 'later' },
     ])
     if (choice === 'theirs') await this.fetch()
     else if (choice === 'mine') await this.publish({ overwrite: true })
+    else if (choice === 'beside') await this.publish({ onConflict: 'branch' })
   }
 
   /** Resolves with the error of a conflict. */
@@ -114,10 +117,10 @@ export class Transfers {
     return conflict
   }
 
-  #published(name, { unchanged, bytesSent, requests, siteBytes, createdAt }) {
+  #published(asked, { name, unchanged, bytesSent, requests, siteBytes, createdAt }) {
     const link = new URL(location.origin + location.pathname)
     link.searchParams.set('open', name)
-    if (this.#viaGateway()) link.searchParams.set('way', 'gateway')
+    if (this.#viaGateway()) link.searchParams.set('folder', asked) // the gateway gives each site one
     const percent = Math.min(100, (bytesSent / siteBytes) * 100)
     const share = el('i', null)
     share.style.width = `${percent}%`

@@ -76,6 +76,19 @@ async function openAgain(name, ifLocked) {
   }
 }
 
+/** PHP's memory only grows; Playground, too, begins anew after some hundred requests. */
+const REQUESTS_PER_RUNTIME = 300
+let requests = 0
+async function freshPhp() {
+  const old = site
+  site = runtime = undefined
+  requests = 0
+  await startPhp()
+  try {
+    old.php.exit()
+  } catch {} // it may have crashed
+}
+
 async function startPhp() {
   const emscripten = await loadRuntime().catch((error) => {
     runtime = undefined
@@ -154,6 +167,7 @@ function pathOf(url) {
 /** A request is a transaction: when it or its commit fails, the files are again what they were. */
 async function run({ url, method, headers, body }) {
   try {
+    if (++requests > REQUESTS_PER_RUNTIME) await freshPhp()
     const response = await site.request({ url, method, headers, ...(body && { body: new Uint8Array(body) }) })
     if (response.errors) console.warn(response.errors)
     const said = response.headers['x-holdfast-change']?.[0]
@@ -163,6 +177,7 @@ async function run({ url, method, headers, body }) {
     return response
   } catch (error) {
     if (!volume.closed && volume.dirty) volume.restore(volume.snapshots()[0])
+    if (!(error instanceof HoldfastError)) await freshPhp() // its WebAssembly may have crashed
     throw error
   }
 }
@@ -183,9 +198,6 @@ function commit(note, label) {
   return true
 }
 
-/** Bytes of the volume's file, which hold the present state and the history. */
-let storeBytes = 0
-
 let listener = () => {}
 let lost = () => {}
 /**
@@ -199,8 +211,10 @@ function onChange(changed, taken) {
 const announce = async () => listener(await state())
 
 async function state() {
-  storeBytes = (await volume.estimate()).file
-  return { points: points(), lastCommit, totals, store: { bytes: storeBytes } }
+  const { file, needed } = await volume.estimate()
+  // What the store needs and the site does not have is history. It is not counted yet when a volume has just been opened.
+  const store = { bytes: file, history: needed > 0 ? Math.max(0, needed - sizeForNow()) : null }
+  return { points: points(), lastCommit, totals, store }
 }
 
 function points() {
@@ -281,10 +295,10 @@ async function tokenFor(name) {
   return response.text()
 }
 
-async function publish(remote, { name, overwrite = false }, onProgress) {
+async function publish(remote, { name, overwrite = false, onConflict = 'fail' }, onProgress) {
   const store = storeOf(remote)
   const before = store.requests
-  const result = await transferring((signal) => volume.publish(store, { name, overwrite, signal, onProgress }))
+  const result = await transferring((signal) => volume.publish(store, { name, overwrite, onConflict, signal, onProgress }))
   return { result: { ...result, requests: store.requests - before, siteBytes: siteSize() }, ...(await state()) }
 }
 
@@ -396,6 +410,13 @@ echo json_encode([
 }
 
 // ---- figures ----
+
+/** Not counted anew for every request: there are thousands of files. */
+let counted = { at: -Infinity, bytes: 0 }
+function sizeForNow() {
+  if (performance.now() - counted.at > 5000) counted = { at: performance.now(), bytes: siteSize() }
+  return counted.bytes
+}
 
 function siteSize() {
   const sum = (folder) => {

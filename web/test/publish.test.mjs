@@ -90,6 +90,12 @@ test('two tabs: the second opens a copy of its own, both publish, and the confli
   await second.status('Published.') // it has seen theirs, and goes on from it
   await comment(ada, 'And once more from the first.')
   await ada.press('Publish')
+  await ada.page.getByRole('button', { name: 'Publish mine beside it' }).click()
+  await ada.status('Published beside the other')
+  const link = await ada.page.getByLabel('there is no key in this link').inputValue()
+  assert.notEqual(new URL(link).searchParams.get('open'), 'my-site')
+  await comment(ada, 'Once more.')
+  await ada.press('Publish')
   await ada.page.getByRole('button', { name: 'Publish mine instead' }).click()
   await ada.status('Published.')
 })

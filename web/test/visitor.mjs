@@ -66,9 +66,12 @@ function guest(page) {
   /** Waits for a point of the timeline. */
   const point = (text) => page.waitForFunction((text) => [...document.querySelectorAll('#points .what')].some((what) => what.textContent === text), text)
 
+  const restored = (text) => page.waitForFunction((text) => new RegExp(`^Restored in [\\d.]+ ms: ${text}`).test(document.getElementById('status').textContent), text)
+
   return {
     page,
     status,
+    restored,
     settled,
     site,
     press,
@@ -112,7 +115,7 @@ function guest(page) {
     async restore(text) {
       await page.getByRole('tab', { name: 'Timeline' }).click()
       await page.getByRole('button', { name: `Restore “${text}”` }).first().click()
-      await status(`Restored “${text}” in`)
+      await restored(text)
       await page.waitForFunction(() => document.getElementById('loading').hidden)
     },
     choose: (name) => page.getByRole('tab', { name }).click(),

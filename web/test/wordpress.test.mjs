@@ -3,6 +3,7 @@
 //   node --test web/test/wordpress.test.mjs
 
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import test from 'node:test'
 import { openDemo } from './visitor.mjs'
 
@@ -33,6 +34,8 @@ test('a post is written in wp-admin, seen on the front page, gone after going ba
   assert.deepEqual(await ada.titles(), ['Seals at noon', ...FURNISHED])
   assert.ok((await ada.points()).includes('Back to: WordPress, just installed'), 'where one was is a point too')
   assert.deepEqual(elsewhere, [], 'nothing comes from another origin')
+  // The picture in the README: SCREENSHOT=1 node --test web/test/wordpress.test.mjs
+  if (process.env.SCREENSHOT) await ada.page.screenshot({ path: path.join(import.meta.dirname, '../screenshot.png') })
 })
 
 test('a post is there after the browser is killed right after WordPress said so', async (t) => {
@@ -148,6 +151,6 @@ test('the worker is killed while it writes: all that was acknowledged is there, 
       await ada.site().getByRole('link', { name: /^Written while waiting for the end, no\. / }).first().waitFor()
     }
   }
-  await ada.status('Restored “Written while waiting')
+  await ada.restored('Written while waiting')
   await ada.screenshot('after-kills')
 })
