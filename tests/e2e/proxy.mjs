@@ -70,7 +70,7 @@ export async function recordingProxy(target, { allowOrigin, keepTexts = false } 
     log.push(exchange)
     response.shouldKeepAlive = proxy.keepAlive
     /** @type {Fault | undefined} */
-    const fault = proxy.fault?.(exchange, request.method === 'OPTIONS' ? -1 : count++) ?? undefined
+    const fault = (await proxy.fault?.(exchange, request.method === 'OPTIONS' ? -1 : count++)) ?? undefined
     if (fault) exchange.fault = fault.kind
     try {
       const chunks = []
@@ -115,7 +115,7 @@ export async function recordingProxy(target, { allowOrigin, keepTexts = false } 
     origin: `http://127.0.0.1:${server.address().port}`,
     /** False: each request comes over a line of its own. */
     keepAlive: true,
-    /** @type {((exchange: Exchange, index: number) => Fault | null | undefined) | null} */
+    /** @type {((exchange: Exchange, index: number) => Fault | null | undefined | Promise<Fault | null>) | null} */
     fault: null,
     get log() {
       return log
