@@ -18,7 +18,8 @@ import { made, remoteStore } from './worker-stores.js'
  * early waits, and hears why a volume could not be opened.
  *
  * @param {Volume | Promise<Volume>} volume
- * @param {{ name?: string, endpoint?: Endpoint }} [options] name: tells volumes of one worker apart; endpoint: instead of the worker's own
+ * @param {{ name?: string, endpoint?: Endpoint }} [options] name: tells volumes of one worker apart; endpoint: instead of the worker's own; in
+ *   Node's worker_threads, where workers have none of this kind, one port of a MessageChannel, of which the page's side gets the other
  * @returns {() => void} ends it for those who connect later
  */
 export function exposeVolume(volume, { name = '', endpoint = /** @type {any} */ (globalThis) } = {}) {
@@ -52,12 +53,12 @@ class Host {
 
   /**
    * Somebody is here. Answers the name of a lock that is held until the connection or this worker ends, by which the other side notices; null
-   * where there are no locks (insecure contexts).
+   * where there are no locks (insecure contexts, Node).
    *
    * @returns {Promise<string | null>}
    */
   ack() {
-    const { locks } = navigator
+    const locks = globalThis.navigator?.locks
     const name = `holdfast:connection:${Math.random()}${performance.now()}`
     return new Promise((resolve) => {
       const hold = () => {
