@@ -1,7 +1,7 @@
 // A WordPress on a folder of PHP's filesystem: starts PHP for it, and answers requests. Used by the page's worker, and by the build
 // that installs WordPress.
 
-import { PHP, PHPRequestHandler } from '@php-wasm/universal'
+import { HttpCookieStore, PHP, PHPRequestHandler } from '@php-wasm/universal'
 
 /** Where PHP has the site. The volume's root is mounted here. */
 export const ROOT = '/wordpress'
@@ -14,8 +14,9 @@ export const DATABASE_FOLDER = '/wp-content/database'
  * @param {(php: PHP, FS: object, mountpoint: string) => Promise<() => void>} options.mount what holdfastMount returns
  * @param {string} options.url where the site is, without a slash at its end
  * @param {{ environment: string, plugin: string }} options.php sources of wordpress/*.php
+ * @param {import('@php-wasm/universal').HttpCookieStore} [options.cookies] the frame's: a service worker's answers cannot set any
  */
-export async function startSite({ runtime, mount, url, php: sources }) {
+export async function startSite({ runtime, mount, url, php: sources, cookies = new HttpCookieStore() }) {
   const php = new PHP(runtime)
   await php.mount(ROOT, mount)
   php.mkdirTree('/holdfast')
@@ -26,6 +27,7 @@ export async function startSite({ runtime, mount, url, php: sources }) {
     php,
     documentRoot: ROOT,
     absoluteUrl: url,
+    cookieStore: cookies,
     getFileNotFoundAction: (path) =>
       /\/(wp-includes|wp-content|wp-admin)\/.*\.\w+$/.test(path) ? { type: '404' } : { type: 'internal-redirect', uri: '/index.php' },
   })

@@ -4,7 +4,10 @@ import { $, el } from './dom.js'
 import { fullMoment, moment } from './words.js'
 
 const SHOWN = 40
-const FOLDED = { housekeeping: (n) => `${n} small saves by WordPress`, burst: (n) => `${n} posts written before the kill` }
+const FOLDED = {
+  housekeeping: (n) => (n === 1 ? 'A small save by WordPress' : `${n} small saves by WordPress`),
+  burst: (n) => (n === 1 ? 'A post written before the kill' : `${n} posts written before the kill`),
+}
 let limit = SHOWN
 const open = new Set() // folds, by their newest point
 let known = null // points that were there the last time, so that new ones can appear
@@ -19,7 +22,7 @@ export function showTimeline(points, actions) {
   const items = []
   for (const group of grouped(points)) {
     if (items.length >= limit) break
-    if (group.length > 2 && !open.has(group[0].id)) items.push(fold(group, points, actions))
+    if (group[0] !== points[0] && group[0].kind in FOLDED && !open.has(group[0].id)) items.push(fold(group, points, actions))
     else items.push(...group.map((point) => item(point, point === points[0], points.at(-1) === point, actions)))
   }
   list.replaceChildren(...items)

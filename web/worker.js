@@ -5,7 +5,7 @@
 
 import { HoldfastError, gateway, open as openVolume, opfs, s3 } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
-import { loadPHPRuntime } from '@php-wasm/universal'
+import { HttpCookieStore, loadPHPRuntime } from '@php-wasm/universal'
 import { getPHPLoaderModule } from '@php-wasm/web-8-3'
 import * as Comlink from 'comlink'
 import { compareDatabases } from './sqlite-pages.js'
@@ -31,6 +31,8 @@ let lastCommit = null
 let totals = { commits: 0, bytesWritten: 0, flushes: 0 }
 const stores = new Map()
 const notes = new Map() // a point never changes, so neither does what it says about itself
+
+const cookies = new HttpCookieStore()
 
 /** PHP is loaded beside the volume: neither needs the other to start. */
 let runtime
@@ -94,7 +96,7 @@ async function startPhp() {
     runtime = undefined
     throw new HoldfastError('ErrPhp', `PHP could not be loaded: ${error.message}`, { cause: error })
   })
-  site ??= await startSite({ runtime: emscripten, mount: holdfastMount(volume), url: siteUrl, php: { environment, plugin } })
+  site ??= await startSite({ runtime: emscripten, mount: holdfastMount(volume), url: siteUrl, php: { environment, plugin }, cookies })
   site.configure()
 }
 

@@ -154,3 +154,17 @@ test('the worker is killed while it writes: all that was acknowledged is there, 
   await ada.restored('Written while waiting')
   await ada.screenshot('after-kills')
 })
+
+test('somebody can sign out, and in again with the password that is shown', async (t) => {
+  const { visitor } = await openDemo(t)
+  const ada = await (await visitor()).arrive()
+  await ada.ready()
+  await ada.go('/wp-login.php?action=logout')
+  await ada.site().getByRole('link', { name: 'log out' }).click()
+  await ada.at(/loggedout/)
+  await ada.site().getByLabel('Username').fill('admin')
+  await ada.site().getByLabel('Password', { exact: true }).fill('password')
+  await ada.site().getByRole('button', { name: 'Log In' }).click()
+  await ada.at(/\/wp-admin\//)
+  await ada.site().getByRole('heading', { name: 'Dashboard' }).waitFor()
+})
