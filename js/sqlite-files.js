@@ -25,7 +25,7 @@ import * as code from './sqlite-codes.js'
  * @property {TempFile | null} temp
  * @property {import('./sqlite-locks.js').Connection | null} connection of a database
  * @property {boolean} journal a rollback journal
- * @property {Uint8Array | null} header of a journal: what was there before zeros ended the transaction, until they are durable
+ * @property {boolean} ending of a journal: zeros over its header have ended a transaction, which is to be durable with the next sync
  * @property {Undo | null} undo of a database: what an atomic write has replaced so far
  *
  * @typedef {{ size: number, parts: { at: number, bytes: Uint8Array }[] }} Undo
@@ -47,8 +47,6 @@ export class SqliteFiles {
   lastError = null
   /** @type {Map<number, OpenFile>} */
   #open = new Map()
-  /** The journal header that was put back last (PERSIST; for the other modes the module does that). @type {Uint8Array | null} */
-  #putBack = null
   #core
   #files
   #fs
@@ -109,7 +107,7 @@ export class SqliteFiles {
   open(name, id, flags) {
     const { path, temp } = name === null || flags & code.OPEN_DELETEONCLOSE ? { path: '', temp: new TempFile() } : { path: name, temp: null }
     /** @type {OpenFile} */
-    const file = { handle: -1, ino: 0, path, temp, connection: null, journal: (flags & code.OPEN_MAIN_JOURNAL) !== 0, header: null, undo: null }
+    const file = { handle: -1, ino: 0, path, temp, connection: null, journal: (flags & code.OPEN_MAIN_JOURNAL) !== 0, ending: false, undo: null }
     if (!temp) {
       let mode = flags & code.OPEN_READWRITE ? O.O_RDWR : O.O_RDONLY
       if (flags & code.OPEN_CREATE) mode |= O.O_CREAT | (flags & code.OPEN_EXCLUSIVE ? O.O_EXCL : 0)
@@ -160,8 +158,9 @@ export class SqliteFiles {
     const file = this.#of(id)
     const { bytes } = this.#memory
     if (file.temp) return file.temp.write(bytes, p, n, at)
-    if (file.journal && at === 0) {
-      file.header = n === JOURNAL_HEADER && bytes.subarray(p, p + n).every((b) => b === 0) ? this.#copy(file, 0, n) : null
+    if (file.journal) {
+      const zeros = at === 0 && n === JOURNAL_HEADER && bytes.subarray(p, p + n).every((b) => b === 0)
+      file.ending = zeros && this.#core.x.handle_ending(file.handle) === 1
     }
     if (file.undo) file.undo.parts.push({ at, bytes: this.#copy(file, at, n) })
     return this.#put(file, bytes, p, n, at)
@@ -193,22 +192,11 @@ export class SqliteFiles {
   sync(id) {
     const file = this.#of(id)
     if (file.temp) return code.OK
-    const header = file.header
-    file.header = null
     let rc = this.#core.x.handle_attr(file.handle) // tells a stale one
-    if (rc < 0) return this.#fail(rc, code.IOERR_FSYNC)
-    rc = this.#core.sync()
-    if (rc >= 0) return code.OK
-    const failed = this.#fail(rc, code.IOERR_FSYNC)
-    if (header) {
-      // The same journal a second time: SQLite has rolled back, to the state that is durable, so nothing is lost. Its headers are
-      // told apart by a random number that they hold (https://www.sqlite.org/fileformat2.html, section 3).
-      const again = this.#putBack && header.every((b, i) => b === this.#putBack?.[i])
-      this.#putBack = again ? null : header
-      if (again) return code.OK
-      this.#put(file, header, 0, header.length, 0)
-    }
-    return failed
+    if (rc >= 0) rc = this.#core.sync()
+    if (file.ending) rc = this.#core.x.ended(rc)
+    file.ending = false
+    return rc < 0 ? this.#fail(rc, code.IOERR_FSYNC) : code.OK
   }
 
   /** The size of a file in bytes, or the negative of a result code. @param {number} id */

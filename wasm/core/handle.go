@@ -100,10 +100,27 @@ func handleTruncate(id int32, size float64) int32 {
 	if size != 0 {
 		return fail(h.Truncate(int64(size)))
 	}
+	return endingOf(h, func() error { return h.Truncate(0) })
+}
+
+// handle_ending is called before zeros are written over a journal's header, and answers 1 if that ends a transaction: then JavaScript writes them,
+// commits, and calls ended.
+//
+//go:wasmexport handle_ending
+func handleEnding(id int32) int32 {
+	h, err := handle(id)
+	if err != nil {
+		return fail(err)
+	}
+	return endingOf(h, func() error { return nil })
+}
+
+// endingOf does to an open file what may end a transaction, and answers as unlink does.
+func endingOf(h *memfs.Handle, op func() error) int32 {
 	if _, err := h.Attr(); err != nil { // of a stale handle the number may be another file's
 		return fail(err)
 	}
-	return emptied(h.Ino(), func() error { return h.Truncate(0) })
+	return endingIn(h.Ino(), op)
 }
 
 // handle_read leaves views of the file's bytes in the scratch area, which JavaScript copies from before its next call,

@@ -76,7 +76,7 @@ func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime 
 	if memfs.AttrMask(mask)&memfs.SetSize == 0 || size != 0 {
 		return fail(change())
 	}
-	return emptied(memfs.Ino(ino), change)
+	return endingIn(memfs.Ino(ino), change)
 }
 
 //go:wasmexport mknod
@@ -115,13 +115,13 @@ func unlink(dir float64, n int32) int32 {
 	return ending(at, func() error { return inodes.Unlink(at.Dir, at.Name) })
 }
 
-// emptied does a truncation to nothing, and answers as unlink does.
-func emptied(ino memfs.Ino, truncate func() error) int32 {
+// endingIn is ending for a file that is known by its number.
+func endingIn(ino memfs.Ino, op func() error) int32 {
 	at, err := inodes.PlaceOf(ino)
 	if err != nil { // no name, so nothing that a crash would leave
-		return fail(truncate())
+		return fail(op())
 	}
-	return ending(at, truncate)
+	return ending(at, op)
 }
 
 // ending does what may end a transaction, and answers 1 if it does. Then the file is kept as it was until ended is called.
@@ -164,7 +164,7 @@ func journalAt(at memfs.Place) journal {
 	return journal{at, ino, a.Btime}
 }
 
-// kept is the journal keptAt as it was before it was removed or emptied, until the commit of that has succeeded or failed. undone is one
+// kept is the journal keptAt as it was before it was removed, emptied or overwritten, until the commit of that has succeeded or failed. undone is one
 // that was put back and not touched by a failed sync since, and rollback says that kept was it.
 var (
 	kept     *memfs.Kept
@@ -173,7 +173,7 @@ var (
 	undone   journal
 )
 
-// ended is told how the commit went that unlink, setattr or handle_truncate asked for, and answers what the guest is to hear. After a failure the journal is put
+// ended is told how the commit went that unlink, setattr, handle_truncate or handle_ending asked for, and answers what the guest is to hear. After a failure the journal is put
 // back, so that SQLite, which hears of it, can roll back. When the end of that rollback cannot be committed either, nothing is lost: it
 // returns to the state that is durable. So a database can be read while the disk is full.
 //
