@@ -15,6 +15,9 @@ func (s *Store) checkpointDue() bool {
 // the last checkpoint can be used again, and what is past the last one in use is cut off the file.
 // Wherever it is interrupted, a superblock that is whole leads to a map that is whole, and nothing that this map counts on was touched.
 func (s *Store) checkpoint() error {
+	if err := s.ready("checkpoint"); err != nil {
+		return err
+	}
 	back := s.leap()
 	w := &s.w
 	w.reset(s, mapRecord)
@@ -40,8 +43,24 @@ func (s *Store) checkpoint() error {
 	s.tail = end
 	s.space.grow(w.opened, w.next)
 	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
-	s.mapAt, s.mapSlot, s.mapSeq, s.leapt = w.at, w.first, s.point.seq, back != nil
+	s.mapAt, s.mapSlot, s.mapSeq = w.at, w.first, s.point.seq
+	s.leapt, s.unflushed = back != nil, true
 	return s.settle()
+}
+
+// ready finishes what a checkpoint that failed has left, as far as it must be before a record is written: a record is flushed before the
+// next one is written, and nothing is written behind a leap before a superblock leads there.
+func (s *Store) ready(op string) error {
+	if s.leapt {
+		return s.settle()
+	}
+	if s.unflushed {
+		if err := s.f.Flush(); err != nil {
+			return failed(op, -1, err)
+		}
+		s.unflushed = false
+	}
+	return nil
 }
 
 // settle lets both superblocks lead to the newest map.
@@ -97,7 +116,7 @@ func (s *Store) writeSuperblocks(op string, next superblock) error {
 		if err := s.f.Flush(); err != nil {
 			return failed(op, -1, err)
 		}
-		s.super = next
+		s.super, s.unflushed = next, false
 	}
 	return nil
 }

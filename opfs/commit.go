@@ -37,10 +37,8 @@ func (s *Store) Commit(label string) (Commit, error) {
 	if err := s.fenced("commit"); err != nil {
 		return Commit{}, err
 	}
-	if s.leapt {
-		if err := s.settle(); err != nil {
-			return Commit{}, err
-		}
+	if err := s.ready("commit"); err != nil {
+		return Commit{}, err
 	}
 	w := &s.w
 	w.reset(s, commitRecord)

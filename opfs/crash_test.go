@@ -216,11 +216,11 @@ func TestPowerFailsAtEveryOperation(t *testing.T) {
 	t.Logf("%d crash states, %d workloads had bytes moved", states, cleanedWorkloads)
 }
 
-// When any one operation fails, or writes short, the commit says so, nothing is lost, and the next one succeeds.
+// When any one operation fails, or writes short, the commit says so, nothing is lost, and the next one succeeds; also when power fails soon after.
 func TestAnyOperationFailsOnce(t *testing.T) {
 	r := newRand(t)
 	for _, short := range []bool{false, true} {
-		for k := 10; k < 2*160; k++ {
+		for k := 10; k < 2*120; k++ {
 			n := k / 2
 			file := crashtest.New(nil)
 			o := Options{}
@@ -229,6 +229,7 @@ func TestAnyOperationFailsOnce(t *testing.T) {
 			}
 			s := open(t, file, o)
 			file.FailAt, file.Short = n, short
+			acks := []acked{{file.Ops(), dump(t, s.FS())}}
 			for range 30 {
 				work(t, r, s.FS())
 				before := file.Ops()
@@ -251,6 +252,10 @@ func TestAnyOperationFailsOnce(t *testing.T) {
 				if got := dump(t, open(t, crashtest.New(file.Bytes()), Options{}).FS()); got != want {
 					t.Fatalf("after operation %d failed once, the file holds something else", n)
 				}
+				acks = append(acks, acked{file.Ops(), want})
+			}
+			for m := n; m < min(n+12, file.Ops()); m++ {
+				mustBe(t, r, file.CrashAt(m, r), acks, m)
 			}
 		}
 	}

@@ -71,6 +71,7 @@ type Store struct {
 	mapAt           uint64
 	mapSlot         uint32
 	mapSeq          uint64
+	unflushed       bool // the map may not have reached the disk
 	leapt           bool // the log has gone on where no superblock may lead yet: nothing is committed before one does
 }
 
