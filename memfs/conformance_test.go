@@ -85,3 +85,34 @@ func TestSnapshotIsAnFS(t *testing.T) {
 	}
 	must(f.Check(s))
 }
+
+// Linux tells that a directory holds what is to replace it before it looks at types.
+func TestRenameOntoADirectoryAbove(t *testing.T) {
+	f := memfs.New(memfs.Options{})
+	in := f.Inodes()
+	if err := f.MkdirAll("a/b", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a/b/file", "file"} {
+		if err := f.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, _ := in.Lookup(memfs.RootIno, "a")
+	b, _ := in.Lookup(a, "b")
+	for _, c := range []struct {
+		dir  memfs.Ino
+		to   memfs.Ino
+		name string
+		want error
+	}{
+		{b, a, "b", memfs.ENOTEMPTY},
+		{b, memfs.RootIno, "a", memfs.ENOTEMPTY},
+		{memfs.RootIno, memfs.RootIno, "a", memfs.EISDIR},
+		{memfs.RootIno, a, "b", memfs.EISDIR},
+	} {
+		if err := in.Rename(c.dir, "file", c.to, c.name); err != c.want {
+			t.Errorf("rename file of inode %d to %s in %d: %v, want %v", c.dir, c.name, c.to, err, c.want)
+		}
+	}
+}
