@@ -33,6 +33,10 @@ type PublishOptions struct {
 	// same origin is accepted as parent, so that a program that did not keep Parent can go on from what it published itself.
 	Origin string
 
+	// Like names another volume, whose current snapshot this tree was made from, or may have much in common with: a template. When the
+	// volume has no head yet, what is in the packs of that snapshot is not sent again. If it cannot be read, everything is sent.
+	Like string
+
 	// Overwrite accepts any head as parent, one encrypted with another key, or not at all, too. What it replaces stays reachable as the
 	// parent.
 	Overwrite bool
@@ -130,10 +134,24 @@ func (r *Remote) publishOn(ctx context.Context, src Source, o PublishOptions, re
 		return Result{}, err
 	}
 	t.parent = t.head.id
-	if s := t.head.snap; s != nil && r.coder.fits(s.seal) == nil {
+	s := t.head.snap
+	if s == nil && o.Like != "" && o.Like != o.Volume && ValidateVolume(o.Like) == nil {
+		s = r.like(ctx, o.Like)
+	}
+	if s != nil && r.coder.fits(s.seal) == nil {
 		t.packs, t.live = s.packs, s.live
 	}
 	return r.publishTo(ctx, src, o, t, rep)
+}
+
+// like reads another volume's head, for its packs; as in branch, they are whole and stay for the grace period. It returns nil where that
+// cannot be done: a publisher need not be allowed to read there.
+func (r *Remote) like(ctx context.Context, volume string) *snapshotObject {
+	h, err := r.readHead(ctx, volume)
+	if err != nil || h.snap == nil || r.coder.fits(h.snap.seal) != nil || r.learnPacks(ctx, h.snap.packs) != nil {
+		return nil
+	}
+	return h.snap
 }
 
 // branch publishes beside a head that somebody else moved. What it builds on are the packs of the head as it is now: those of the base,

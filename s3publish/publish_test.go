@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -116,6 +117,29 @@ func TestTwoVolumesUnderOnePrefixShareWholePacks(t *testing.T) {
 	res := publish(t, s3publish.NewRemote(store, quick()), f, s3publish.PublishOptions{Volume: "b"})
 	require.Greater(t, res.PacksReused, res.PacksSent)
 	requireSameTree(t, dump(t, f), pullInto(t, s3publish.NewRemote(store, quick()), s3publish.PullOptions{Volume: "b"}))
+}
+
+func TestWhatWasMadeFromATemplateSendsOnlyTheDifference(t *testing.T) {
+	clock := newClock()
+	store := newSpy(&s3publish.MemoryStore{Now: clock.now})
+	f := site(t, 6, 40, 300_000)
+	template := publish(t, s3publish.NewRemote(store, quick()), f, s3publish.PublishOptions{Volume: "template"})
+	clock.pass(30 * 24 * time.Hour)
+	for _, like := range []string{"template", "nobody", ""} {
+		store.reset()
+		edit(t, f, "wp-config", "the site of "+like)
+		r := s3publish.NewRemote(store, quick())
+		res := publish(t, r, f, s3publish.PublishOptions{Volume: "site" + like[:min(1, len(like))], Like: like})
+		require.Equal(t, like == "template", res.BytesSent < template.BytesSent/20, "%q: %d bytes", like, res.BytesSent)
+		require.True(t, res.Parent.IsZero(), "it has a history of its own")
+		requireSameTree(t, dump(t, f), pullInto(t, s3publish.NewRemote(store, quick()), s3publish.PullOptions{SnapshotID: res.ID}))
+	}
+	// The template may go.
+	require.NoError(t, store.ObjectStore.Delete(t.Context(), "heads/template"))
+	_, err := s3publish.NewRemote(store.ObjectStore, quick()).Prune(t.Context(), s3publish.PruneOptions{GracePeriod: s3publish.NoGrace})
+	require.NoError(t, err)
+	requireAllWell(t, store.ObjectStore)
+	requireSameTree(t, dump(t, f), pullInto(t, s3publish.NewRemote(store, quick()), s3publish.PullOptions{Volume: "site"}))
 }
 
 func TestAHeadMovedBySomeoneElseIsAConflict(t *testing.T) {

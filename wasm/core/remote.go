@@ -104,6 +104,9 @@ func parent(name string) (id s3publish.ID) {
 	return id
 }
 
+// lastPulled is the note of the name that the volume was pulled from last: a template, perhaps, of what it is published as.
+const lastPulled = "pulled"
+
 // setParent remembers it, unless a volume has been published under more names than it has room for: then a later publish may ask.
 func setParent(name string, id s3publish.ID) {
 	_ = store.SetNote("published:"+name, id[:])
@@ -207,7 +210,7 @@ func startPublish(q request) int32 {
 		}
 		opts := s3publish.PublishOptions{
 			Volume: o.Volume, Label: o.Label, Overwrite: o.Overwrite,
-			Parent: parent(o.Volume), Origin: store.UUID(), CreatedAt: now(), Progress: reporting(q.progress),
+			Parent: parent(o.Volume), Like: string(store.Note(lastPulled)), Origin: store.UUID(), CreatedAt: now(), Progress: reporting(q.progress),
 		}
 		if o.OnConflict == "branch" {
 			opts.OnConflict = s3publish.Branch
@@ -277,6 +280,7 @@ func pullApply(op int32) int32 {
 		return fail(err)
 	}
 	setParent(p.name, p.id)
+	_ = store.SetNote(lastPulled, []byte(p.name)) // without it more is sent
 	return 0
 }
 
