@@ -9,7 +9,7 @@ import (
 // How the list of packs stays short; see LAYOUT.md, Consolidation.
 const (
 	// mergeAt is the number of packs, the new one included, from which on small ones are merged.
-	mergeAt = 16
+	mergeAt = 8
 
 	// deadSlack is how many bytes of content, beyond twice what the tree reaches, packs may hold before it is looked for what they
 	// hold in vain.
