@@ -118,18 +118,32 @@ function makeDirectory(dir) {
   }
 }
 
-/** @param {string} dir */
+/**
+ * @param {string} dir
+ * @returns {number}
+ */
 function openLog(dir) {
   const path = join(dir, 'log')
-  try {
-    return fs.openSync(path, 'r+')
-  } catch (/** @type {any} */ err) {
-    if (err.code !== 'ENOENT') throw err
+  const open = (/** @type {string} */ flags, /** @type {string} */ unless) => {
+    try {
+      return fs.openSync(path, flags)
+    } catch (/** @type {any} */ err) {
+      if (err.code !== unless) throw err
+    }
   }
-  const fd = fs.openSync(path, 'wx+')
-  fs.fsyncSync(fd)
-  syncDirectory(dir)
-  return fd
+  // Somebody from whom the volume is being taken may make the file, too.
+  const there = open('r+', 'ENOENT')
+  if (there !== undefined) return there
+  const fd = open('wx+', 'EEXIST')
+  if (fd === undefined) return openLog(dir)
+  try {
+    fs.fsyncSync(fd)
+    syncDirectory(dir)
+    return fd
+  } catch (err) {
+    fs.closeSync(fd)
+    throw err
+  }
 }
 
 /** @param {string} dir */
