@@ -465,12 +465,13 @@ export function createFs(files, dev) {
       using(path, 'r+', undefined, (o) => files.truncate(o.file, Math.max(0, length ?? 0)))
     },
 
-    /** @param {PathLike} path @param {{ bigint?: boolean }} [_options] */
-    statfsSync(path, _options) {
+    /** @param {PathLike} path @param {{ bigint?: boolean }} [options] @returns {any} StatFs; of bigints when asked for */
+    statfsSync(path, options) {
       files.stat(toPath(path), true, 'statfs')
       const { bsize, blocks, files: count, free } = files.statfs()
       // What memory leaves: the browser's quota can only be asked for asynchronously. A file takes a block at least.
-      return { type: 0x484f4c44, bsize, blocks, bfree: free, bavail: free, files: count + free, ffree: free }
+      const stat = { type: 0x484f4c44, bsize, blocks, bfree: free, bavail: free, files: count + free, ffree: free }
+      return options?.bigint ? Object.fromEntries(Object.entries(stat).map(([name, n]) => [name, BigInt(n)])) : stat
     },
 
     Stats,

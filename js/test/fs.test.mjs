@@ -126,6 +126,16 @@ test('calls with a callback answer later, and throw wrong arguments at once', as
   assert.equal(await new Promise((resolve) => fs.exists('/f', resolve)), true)
 })
 
+test('statfs has the names that Node has, as numbers or bigints', async (t) => {
+  const { fs } = await start(t)
+  for (const bigint of [false, true]) {
+    const [ours, theirs] = [fs.statfsSync('/', { bigint }), nodeFs.statfsSync('/', { bigint })]
+    assert.deepEqual(Object.keys(ours).sort(), Object.keys(theirs).sort())
+    assert.ok(Object.values(ours).every((n) => typeof n === (bigint ? 'bigint' : 'number') && n >= 0))
+  }
+  assert.throws(() => fs.statfsSync('/none'), { code: 'ENOENT', syscall: 'statfs' })
+})
+
 test('opendir lists once and then is closed', async (t) => {
   const { fs } = await start(t)
   fs.mkdirSync('/d/e', { recursive: true })
