@@ -26,7 +26,7 @@ type PublishOptions struct {
 	Volume string // name of the head; see ValidateVolume
 
 	// Parent is the published snapshot that the tree was made from: what the last Publish or Pull returned. Zero when
-	// the volume was never published or pulled.
+	// the volume was never published or pulled. A store without a head of the volume takes it whatever Parent is.
 	Parent ID
 
 	// Origin is an opaque name of this local volume (its UUID). It is stored in the snapshot. A head with the
@@ -324,7 +324,7 @@ func (r *Remote) base(ctx context.Context, o PublishOptions) (*headState, error)
 }
 
 func (o PublishOptions) accepts(h *headState) bool {
-	return h.id == o.Parent || o.Overwrite || h.attempts[h.id] ||
+	return h.id.IsZero() || h.id == o.Parent || o.Overwrite || h.attempts[h.id] ||
 		h.snap != nil && o.Origin != "" && h.snap.origin == o.Origin
 }
 

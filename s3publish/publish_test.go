@@ -229,6 +229,20 @@ func TestAPublisherRecognisesItsOwnHead(t *testing.T) {
 	publish(t, s3publish.NewRemote(store, quick()), f, s3publish.PublishOptions{Volume: "v", Origin: "uuid-1"})
 }
 
+// A store that has no head of the volume yet takes it, wherever else it was published before.
+func TestAVolumeIsPublishedToASecondStore(t *testing.T) {
+	f := site(t, 3, 20, 5_000)
+	a := s3publish.NewRemote(&s3publish.MemoryStore{}, quick())
+	b := s3publish.NewRemote(&s3publish.MemoryStore{}, quick())
+	first := publish(t, a, f, s3publish.PublishOptions{Volume: "v", Origin: "here"})
+	edit(t, f, "note", "hello")
+	second := publish(t, b, f, s3publish.PublishOptions{Volume: "v", Origin: "here", Parent: first.ID})
+	requireSameTree(t, dump(t, f), pullInto(t, b, s3publish.PullOptions{Volume: "v"}))
+	edit(t, f, "note", "hello again")
+	publish(t, a, f, s3publish.PublishOptions{Volume: "v", Origin: "here", Parent: second.ID})
+	requireSameTree(t, dump(t, f), pullInto(t, a, s3publish.PullOptions{Volume: "v"}))
+}
+
 func TestVolumeNamesThatAreNotSafeAreRefused(t *testing.T) {
 	r := s3publish.NewRemote(newSpy(nil), quick())
 	for _, name := range []string{"", ".", "..", "a/b", "../x", "-a", "a b", "ü", "a\x00", strings.Repeat("a", 129)} {
