@@ -59,6 +59,15 @@ export class SnapshotFiles {
     return readAttr(this.#core)
   }
 
+  /** The inode of a path, or a negative errno. @param {string} path @param {boolean} follow @returns {number} */
+  find(path, follow) {
+    try {
+      return this.stat(path, follow, 'stat').ino
+    } catch (/** @type {any} */ err) {
+      return err.errno ?? -E.EIO
+    }
+  }
+
   /**
    * @param {string} path
    * @param {string} syscall

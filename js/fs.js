@@ -495,7 +495,8 @@ export function createFs(files, dev) {
     const a = files.open(source, O.O_RDONLY, 0)
     try {
       const attr = files.attr(a)
-      const old = statOf(dest, true, 'stat', { throwIfNoEntry: false })
+      const found = files.find(dest, true)
+      const old = found > 0 ? { ino: found } : undefined // what is wrong with the path, opening it tells
       const directory = (attr.mode & S_IFMT) === S_IFDIR
       if (old && !exclusive && !directory && old.ino === attr.ino) return // truncating it would lose it
       const b = files.open(dest, O.O_WRONLY | O.O_CREAT | (directory ? 0 : O.O_TRUNC) | exclusive, attr.mode & 0o777)

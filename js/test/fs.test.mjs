@@ -317,6 +317,7 @@ test('a snapshot is read through the same calls', async (t) => {
   assert.deepEqual((await snap.promises.readdir('/')), ['f'])
   await assert.rejects(snap.createWriteStream('/f').getWriter().write('x'), { code: 'EROFS' })
   snap.watch('/f').close()
+  assert.throws(() => snap.copyFileSync('/f', '/g'), { code: 'EROFS', syscall: 'copyfile' })
   snap.release()
 })
 
