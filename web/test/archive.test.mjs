@@ -96,6 +96,10 @@ test('an archive that is cut, damaged or hostile is refused', async (t) => {
   let state = seed
   const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n
   await assert.rejects(read(new Blob(['hello'])), ArchiveError)
+  const stored = [{ path: 'stored', type: 'file', mode: 0o644, mtime: MTIME, data: text('short') }]
+  const flipped = new Uint8Array(await (await blobOf(writeZip(stored))).arrayBuffer())
+  flipped[30 + 'stored'.length] ^= 1
+  await assert.rejects(read(new Blob([flipped])), /checksum/)
   for (const write of [writeZip, writeTar]) {
     const whole = new Uint8Array(await (await blobOf(write(entries()))).arrayBuffer())
     await assert.rejects(read(new Blob([whole.subarray(0, whole.length >> 1)])), ArchiveError, 'half of it')

@@ -82,6 +82,14 @@ test('a damaged file is an error and never an endless loop', async (t) => {
   const { file } = await sqlite(`PRAGMA page_size = 512; ${SCHEMA} ${fill(300, 60)}`)
   assert.throws(() => open(new Uint8Array(0)), SqliteFormatError)
   assert.throws(() => open(new Uint8Array(4096)), SqliteFormatError)
+  // A page that is reached twice: the first child of a table's root is made its last one, too.
+  const twice = file.slice()
+  const root = (open(file).objects.find(({ name }) => name === 'post').root - 1) * 512
+  const view = new DataView(twice.buffer, twice.byteOffset)
+  assert.equal(twice[root], 5, 'an interior page of a table')
+  view.setUint32(root + 8, view.getUint32(root + view.getUint16(root + 12)))
+  assert.throws(() => open(twice), /is used twice/)
+
   const seed = Number(process.env.SEED ?? Date.now() % 1e9)
   t.diagnostic(`SEED=${seed}`)
   let state = seed

@@ -24,6 +24,9 @@ test('a changed line is shown between three lines that are the same', () => {
     { before: 2, after: 2, lines: [' b', ' c', ' d', '-e', '+E', ' f', ' g', ' h'].map((s) => ({ kind: s[0], text: s.slice(1) })) },
   ])
   assert.deepEqual(diffLines(before, before), [])
+  const apart = (n) => diffLines(['x', ...Array(n).fill('same'), 'y'].join('\n'), ['X', ...Array(n).fill('same'), 'Y'].join('\n'))
+  assert.equal(apart(6).length, 1, 'what lies close together is one piece')
+  assert.equal(apart(7).length, 2)
   assert.deepEqual(diffLines('', 'new\n'), [{ before: 1, after: 1, lines: [{ kind: '+', text: 'new' }] }])
 })
 
