@@ -30,7 +30,8 @@ function show(state) {
   showDurability(state)
   changes.setPoints(points)
   enable(!busy)
-  if (state.lastCommit && !busy) say(`On disk: commit ${state.lastCommit.seq}, ${bytes(state.lastCommit.bytesWritten)} in ${milliseconds(state.lastCommit.ms)}`)
+  // What WordPress does on its own account does not push away what the visitor was told.
+  if (state.lastCommit && points[0].kind === 'change' && !busy) say(`On disk: commit ${state.lastCommit.seq}, ${bytes(state.lastCommit.bytesWritten)} in ${milliseconds(state.lastCommit.ms)}`)
 }
 
 function say(text) {
