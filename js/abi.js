@@ -1,11 +1,13 @@
 /** The layout of the module's scratch area, as wasm/core/ABI.md has it. Offsets are bytes from its start. */
 
-export const ABI = 1
+export const ABI = 2
 
 export const SLOT = 4096 // two slots for paths and names
 export const ATTR = 2 * SLOT
 export const NUMS = ATTR + 128
 export const OUT = NUMS + 64
+export const RUN = (OUT >> 2) + 3 // in words of four bytes
+export const EDITS = (OUT >> 3) + 2 // in words of eight
 export const VIEWS = OUT + 64
 export const MAX_VIEWS = 512
 export const SIZE = VIEWS + 8 * MAX_VIEWS

@@ -29,6 +29,30 @@ import { startProgram } from './program.js'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** Bytes of an open file that lie side by side in the module's memory, as long as nothing was edited (ABI.md). */
+class Run {
+  /** Of the file: the run has its bytes [start, end). */
+  start = 0
+  end = 0
+  address = 0
+  /** The count of edits while which it is right. */
+  edits = -1
+  /** The time while which it may be overwritten, in ms; 0 is never. */
+  writable = 0
+}
+
+/**
+ * @param {Uint8Array} from
+ * @param {number} p
+ * @param {Uint8Array} to
+ * @param {number} at
+ * @param {number} n
+ */
+function copy(from, p, to, at, n) {
+  if (n > 32) return to.set(from.subarray(p, p + n), at)
+  for (const end = at + n; at < end; at++) to[at] = from[p++] // beats a subarray for the 16 and 24 bytes that SQLite likes to read
+}
+
 export class Core {
   /**
    * @param {{ wasm?: import('./module.js').WasmSource, file?: VolumeFile | null }} options
@@ -66,6 +90,8 @@ export class Core {
   /** @type {(err: HoldfastError) => void} Called once when the instance dies. */
   ondeath = () => {}
 
+  /** What is known of the memory of open files, by number. @type {Run[]} */
+  #runs = []
   /** @type {Set<(err: HoldfastError) => void>} Calls that wait for Go. */
   #pending = new Set()
   /** @type {import('./program.js').Program} */ // @ts-ignore set by #run
@@ -211,11 +237,7 @@ export class Core {
     if (this.u8.length === 0) this.refresh()
     const { u8, u32 } = this
     const count = u32[(abi.OUT >> 2) + 2]
-    if (n <= 32 && count === 1) {
-      let p = u32[abi.VIEWS >> 2] // a loop beats a subarray for the 16 and 24 bytes that SQLite likes to read
-      for (const end = at + n; at < end; at++) to[at] = u8[p++]
-      return
-    }
+    if (count === 1) return copy(u8, u32[abi.VIEWS >> 2], to, at, n)
     for (let i = 0, v = abi.VIEWS >> 2; i < count; i++, v += 2) {
       const p = u32[v]
       const size = u32[v + 1]
@@ -235,16 +257,30 @@ export class Core {
     if (this.u8.length === 0) this.refresh()
     const { u8, u32 } = this
     const count = u32[(abi.OUT >> 2) + 2]
-    if (n <= 32 && count === 1) {
-      let p = u32[abi.VIEWS >> 2]
-      for (const end = at + n; at < end; at++) u8[p++] = from[at]
-      return
-    }
+    if (count === 1) return copy(from, at, u8, u32[abi.VIEWS >> 2], n)
     for (let i = 0, v = abi.VIEWS >> 2; i < count; i++, v += 2) {
       const size = u32[v + 1]
       u8.set(from.subarray(at, at + size), u32[v])
       at += size
     }
+  }
+
+  /**
+   * Keeps what the last handle_read or handle_write has told of where the file lies in memory.
+   *
+   * @param {number} handle
+   * @param {number} position
+   * @param {number} writable the time while which it may be overwritten, in ms; 0 is never
+   */
+  #remember(handle, position, writable) {
+    const { u32 } = this
+    const inside = position % abi.PAGE
+    const run = (this.#runs[handle] ??= new Run())
+    run.start = position - inside // the page's first bytes are the file's, too
+    run.end = position + u32[abi.RUN]
+    run.address = u32[abi.VIEWS >> 2] - inside
+    run.edits = this.f64[abi.EDITS]
+    run.writable = writable
   }
 
   /**
@@ -257,9 +293,15 @@ export class Core {
    * @param {number} position
    */
   read(handle, to, at, length, position) {
+    const run = this.#runs[handle]
+    if (run !== undefined && run.edits === this.f64[abi.EDITS] && position >= run.start && position + length <= run.end && length > 0) {
+      copy(this.u8, run.address + (position - run.start), to, at, length)
+      return length
+    }
     const n = this.x.handle_read(handle, position, length)
     if (n <= 0) return n
     this.copyOut(to, at, n)
+    this.#remember(handle, position, 0)
     if (n === length || n < abi.LONG) return n
     let done = n
     while (done < length) {
@@ -281,11 +323,19 @@ export class Core {
    * @param {number} position
    */
   write(handle, from, at, length, position) {
+    const run = this.#runs[handle]
+    if (
+      run !== undefined && run.edits === this.f64[abi.EDITS] && position >= run.start && position + length <= run.end && length > 0 && run.writable === Date.now()
+    ) {
+      copy(from, at, this.u8, run.address + (position - run.start), length)
+      return length
+    }
     let done = 0
     while (done < length) {
       const n = this.x.handle_write(handle, position + done, length - done)
       if (n <= 0) return done || n
       this.copyIn(from, at + done, n)
+      if (done === 0) this.#remember(handle, position, this.f64[abi.NUMS >> 3])
       done += n
     }
     return done

@@ -203,8 +203,13 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     },
     /** @param {any} node */
     readdir(node) {
-      check(core.x.readdir(ino(node)))
-      return namesOf(core.out())
+      const dir = ino(node)
+      if (node.listed !== core.f64[abi.EDITS] || node.names === undefined) {
+        check(core.x.readdir(dir))
+        node.names = namesOf(core.out())
+        node.listed = core.f64[abi.EDITS]
+      }
+      return node.names.slice()
     },
     /** For runtimes that have hard links (FS.link). @param {any} parent @param {string} name @param {string} from a path of the guest @param {number} [flags] */
     link(parent, name, from, flags = 0) {
@@ -285,15 +290,19 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
 }
 
 const decoder = new TextDecoder()
+const latin = new TextDecoder('latin1')
 const AT_SYMLINK_FOLLOW = 0x400
 
 /** @param {Uint8Array} bytes a directory as readdir leaves it */
 function namesOf(bytes) {
   const names = ['.', '..']
+  const text = latin.decode(bytes) // one call for all names; those that are not ASCII are decoded again
   for (let at = 0; at < bytes.length; ) {
-    const n = bytes[at + 1]
-    names.push(decoder.decode(bytes.subarray(at + 2, at + 2 + n)))
-    at += 2 + n
+    const end = at + 2 + bytes[at + 1]
+    let p = at + 2
+    while (p < end && bytes[p] < 128) p++
+    names.push(p === end ? text.slice(at + 2, end) : decoder.decode(bytes.subarray(at + 2, end)))
+    at = end
   }
   return names
 }

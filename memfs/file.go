@@ -11,6 +11,23 @@ func pagesOf(size int64) uint64 { return uint64(size+PageSize-1) / PageSize }
 
 // pageBytes returns the i-th page of a file for reading; nil is a hole.
 func (f *FS) pageBytes(in *inode, i uint64) ([]byte, error) {
+	n, err := f.leaf(in, i)
+	if err != nil {
+		return nil, err
+	}
+	return f.leafPage(n, i)
+}
+
+// leafPage returns the i-th page of a file out of its leaf.
+func (f *FS) leafPage(n *node, i uint64) ([]byte, error) {
+	if k := pageIndex(i, 0); n != nil && k < len(n.pages) {
+		return f.loadPage(&n.pages[k])
+	}
+	return nil, nil
+}
+
+// leaf returns the leaf of the i-th page of a file for reading; nil is a hole.
+func (f *FS) leaf(in *inode, i uint64) (*node, error) {
 	if i >= pageSpan(in.height) {
 		return nil, nil
 	}
@@ -20,19 +37,38 @@ func (f *FS) pageBytes(in *inode, i uint64) ([]byte, error) {
 			return nil, nil
 		}
 		n, err := f.load(l, kindPages, level)
-		if err != nil {
-			return nil, err
+		if err != nil || level == 0 {
+			return n, err
 		}
-		k := pageIndex(i, level)
-		if level > 0 {
-			l = n.at(k)
-			continue
-		}
-		if k >= len(n.pages) {
-			return nil, nil
-		}
-		return f.loadPage(&n.pages[k])
+		l = n.at(pageIndex(i, level))
 	}
+}
+
+// run looks at few pages, because each costs a little, or at all of a leaf for a guest that goes on where the last run ended.
+const shortRun = 4
+
+// run returns how many bytes of a file lie side by side in memory from off on. The first page has just been read or, if writable is set, written:
+// then those bytes may be overwritten without any other change, since their pages are the live tree's alone and known to no store.
+func (f *FS) run(in *inode, off int64, atMost int, writable bool) int {
+	i := uint64(off) / PageSize
+	n, err := f.leaf(in, i)
+	k := pageIndex(i, 0)
+	if err != nil || n == nil || k >= len(n.pages) {
+		return 0
+	}
+	pages := 0
+	first := n.pages[k].id
+	for j := k; j < len(n.pages) && pages < atMost; j++ {
+		p, id := &n.pages[j], first+pageID(pages)
+		if id == 0 || p.id != id || pages > 0 && (id-1)%slabPages == 0 {
+			break
+		}
+		if writable && (f.slabs.shared(id) || p.ref().ok() || j < len(n.hashes) && n.hashes[j] != (Hash{})) {
+			break
+		}
+		pages++
+	}
+	return int(max(0, min(int64(pages)*PageSize-off%PageSize, in.size-off)))
 }
 
 // loadPage returns a page's bytes, read from the store on first use; nil is a hole.
@@ -212,9 +248,16 @@ func (f *FS) readViews(in *inode, dst [][]byte, off int64, n int) ([][]byte, int
 		return dst, 0, nil
 	}
 	n = int(min(int64(n), in.size-off))
+	var leaf *node
 	for left := n; left > 0; {
 		i, skip := uint64(off)/PageSize, int(off%PageSize)
-		b, err := f.pageBytes(in, i)
+		if leaf == nil || pageIndex(i, 0) == 0 {
+			var err error
+			if leaf, err = f.leaf(in, i); err != nil {
+				return dst, 0, err
+			}
+		}
+		b, err := f.leafPage(leaf, i)
 		if err != nil {
 			return dst, 0, err
 		}

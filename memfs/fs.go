@@ -35,7 +35,8 @@ type FS struct {
 	last    int64 // moment
 	readBuf []byte
 	touched Touched
-	placed  Place // what PlaceOf found last
+	placed  Place    // what PlaceOf found last
+	edits   *float64 // CountEdits
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.
@@ -60,7 +61,7 @@ func newFS(o Options) *FS {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29
 	}
-	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}}
+	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}, edits: new(float64)}
 }
 
 func (f *FS) now() int64 { return f.clock() }
@@ -74,6 +75,15 @@ func (f *FS) moment() int64 {
 
 // Inodes returns the same filesystem, by inode number.
 func (f *FS) Inodes() *Inodes { return (*Inodes)(f) }
+
+// CountEdits makes *n rise, from now on, whenever memory that Run told of may stop being what it was. It is a float64, which JavaScript can
+// read and which does not come round.
+func (f *FS) CountEdits(n *float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*n = *f.edits + 1
+	f.edits = n
+}
 
 // Epoch counts the restores. A handle answers ESTALE in any epoch but its own.
 func (f *FS) Epoch() uint32 {
@@ -91,6 +101,7 @@ func (f *FS) Dirty() bool {
 
 // ownRoot returns the live root, alone and marked as edited.
 func (f *FS) ownRoot() *root {
+	*f.edits++
 	if f.live.refs > 1 {
 		c := *f.live
 		c.refs = 1
@@ -124,6 +135,7 @@ func (f *FS) Snapshot() *Snapshot {
 }
 
 func (f *FS) snapshot() *Snapshot {
+	*f.edits++ // what was the live tree's alone is so no more
 	// A table that is only a stored reference would be loaded once by each holder.
 	if !f.live.table.empty() {
 		_, _ = f.load(&f.live.table, kindInodes, int(f.live.height))
@@ -146,6 +158,7 @@ func (f *FS) Restore(s *Snapshot) error {
 
 // become swaps the live root, and frees what was kept only by handles of another time.
 func (f *FS) become(r *root) error {
+	*f.edits++
 	r.refs++
 	old := f.live
 	f.live = r

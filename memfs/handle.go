@@ -12,6 +12,9 @@ type Handle struct {
 	ino    Ino
 	epoch  uint32
 	closed bool
+	run    int // Run
+	end    int64
+	mtime  int64
 }
 
 // Open opens an inode of any type.
@@ -67,6 +70,7 @@ func (h *Handle) Close() error {
 		return nil
 	}
 	h.closed = true
+	*f.edits++
 	if h.epoch != f.epoch {
 		return nil
 	}
@@ -148,6 +152,7 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 
 func (h *Handle) write(dst [][]byte, off int64, n int) ([][]byte, error) {
 	f := h.fs
+	h.run = 0
 	if err := h.check(); err != nil || n == 0 {
 		return dst, err // no bytes change nothing, the modification time neither (POSIX)
 	}
@@ -161,8 +166,10 @@ func (h *Handle) write(dst [][]byte, off int64, n int) ([][]byte, error) {
 	if dst, err = f.writeViews(in, dst, off, n); err != nil {
 		return dst, err
 	}
+	h.findRun(in, off, true)
 	in.mtime = f.now()
 	in.ctime = in.mtime
+	h.mtime = in.mtime
 	f.touched.inode(h.ino)
 	return dst, nil
 }
@@ -175,7 +182,29 @@ func (h *Handle) ReadViews(dst [][]byte, off int64, n int) ([][]byte, int, error
 	if err != nil {
 		return dst, 0, err
 	}
-	return h.fs.readViews(in, dst, off, n)
+	dst, n, err = h.fs.readViews(in, dst, off, n)
+	if h.run = 0; n > 0 {
+		h.findRun(in, off, false)
+	}
+	return dst, n, err
+}
+
+func (h *Handle) findRun(in *inode, off int64, writable bool) {
+	pages := shortRun
+	if off == h.end {
+		pages = fan
+	}
+	h.run = h.fs.run(in, off, pages, writable)
+	h.end = off + int64(h.run)
+}
+
+// Run tells how many bytes from the start of the last ReadViews or WriteViews on lie side by side in memory, also past those that were
+// asked for: it is for guests that read and write a little at a time. As long as the count of edits (CountEdits) stays, they are the file's. After
+// WriteViews they may also be overwritten, as long as the clock shows mtime: that changes just what another WriteViews would.
+func (h *Handle) Run() (n int, mtime int64) {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	return h.run, h.mtime
 }
 
 // WriteViews makes the file's bytes [off, off+n) writable, extending the file, and appends views of them to dst. The caller must fill

@@ -26,6 +26,7 @@ func (n *Inodes) Keep(at Place) (*Kept, error) {
 	}
 	k := &Kept{fs: f, epoch: f.epoch, at: at, was: *in}
 	retain(k.was.data.n)
+	*f.edits++
 	return k, nil
 }
 

@@ -124,13 +124,24 @@ func (s *blockStore) ReadBlock(r Ref, p []byte) error {
 
 // model drives an FS with random operations and keeps beside it, in the plainest way, what every path should hold.
 type model struct {
-	t     *testing.T
-	r     *rand.Rand
-	f     *FS
-	files map[string]*[]byte // path → content, shared by hard links
-	dirs  map[string]bool
-	links map[string]string
-	open  []openFile
+	t       *testing.T
+	r       *rand.Rand
+	f       *FS
+	files   map[string]*[]byte // path → content, shared by hard links
+	dirs    map[string]bool
+	links   map[string]string
+	open    []openFile
+	lastRun *run
+}
+
+// run is memory that Handle.Run told of.
+type run struct {
+	fs       *FS
+	edits    float64
+	view     []byte
+	off      int
+	data     *[]byte
+	writable bool
 }
 
 type openFile struct {
@@ -189,7 +200,58 @@ func writeTo(data *[]byte, b []byte, off int) {
 	copy((*data)[off:], b)
 }
 
+// useRun checks that memory that Run told of holds the file's bytes as long as the count of edits says so, and writes to it.
+func (m *model) useRun() {
+	r := m.lastRun
+	if r == nil || r.fs != m.f || r.edits != *m.f.edits {
+		return
+	}
+	if r.off+len(r.view) > len(*r.data) || !bytes.Equal(r.view, (*r.data)[r.off:r.off+len(r.view)]) {
+		m.t.Fatalf("a run of %d bytes at %d is not what a file of %d bytes holds there, and the count of edits did not tell", len(r.view), r.off, len(*r.data))
+	}
+	if r.writable && len(r.view) > 0 {
+		at := m.r.IntN(len(r.view))
+		b := m.bytes()
+		b = b[:min(len(b), len(r.view)-at)]
+		copy(r.view[at:], b)
+		writeTo(r.data, b, r.off+at)
+	}
+}
+
+// takeRun reads from an open file, or writes to it, and keeps the run.
+func (m *model) takeRun() {
+	if len(m.open) == 0 {
+		return
+	}
+	o := m.open[m.r.IntN(len(m.open))]
+	off, write := m.r.IntN(len(*o.data)+1), m.r.IntN(2) == 0
+	var views [][]byte
+	var err error
+	if write {
+		b := make([]byte, 1+m.r.IntN(2*PageSize))
+		if views, _, err = o.h.WriteViews(nil, int64(off), len(b)); err == nil {
+			writeTo(o.data, b, off)
+			for _, v := range views {
+				clear(v)
+			}
+		}
+	} else {
+		views, _, err = o.h.ReadViews(nil, int64(off), 1+m.r.IntN(2*PageSize))
+	}
+	m.ok(err, "views of an open file")
+	m.lastRun = nil
+	if n, _ := o.h.Run(); n > 0 {
+		m.lastRun = &run{m.f, *m.f.edits, views[0][:n], off, o.data, write}
+	}
+}
+
 func (m *model) step() {
+	m.useRun()
+	if m.r.IntN(3) == 0 {
+		m.takeRun()
+		m.useRun()
+		return
+	}
 	switch m.r.IntN(14) {
 	case 0, 1:
 		if p := m.fresh(); !m.taken(p) {
@@ -367,6 +429,9 @@ func (m *model) compare(held ...*Snapshot) state {
 
 // adopt takes over a state, after a restore.
 func (m *model) adopt(s state) {
+	if r := m.lastRun; r != nil && r.fs == m.f && r.edits == *m.f.edits {
+		m.t.Fatal("the count of edits does not tell of a restore")
+	}
 	m.files, m.dirs, m.links, m.open = map[string]*[]byte{}, map[string]bool{}, map[string]string{}, nil
 	byIno := map[Ino]*[]byte{}
 	for p, e := range s {

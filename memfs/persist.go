@@ -16,6 +16,7 @@ type BlockWriter interface {
 func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byte) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	*f.edits++ // what is stored now is not stored any more once it is written to
 	p := persister{fs: f, w: w}
 	p.enc = encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
 	var roots [][]byte
@@ -193,6 +194,7 @@ func Load(o Options, encoded []byte) (*FS, error) {
 func (f *FS) LoadSnapshot(encoded []byte) (*Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	*f.edits++
 	r, err := localDecoder(encoded).root()
 	if err != nil {
 		return nil, err

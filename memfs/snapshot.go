@@ -37,6 +37,7 @@ func (s *Snapshot) Clone() *Snapshot {
 	s.fs.mu.Lock()
 	defer s.fs.mu.Unlock()
 	if s.root != nil {
+		*s.fs.edits++
 		s.root.refs++
 	}
 	return &Snapshot{fs: s.fs, root: s.root}

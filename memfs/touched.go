@@ -53,6 +53,7 @@ func (f *FS) Touched() Touched {
 func (f *FS) Settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	*f.edits++
 	f.live.clean = true
 	f.touched.reset()
 }

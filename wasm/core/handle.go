@@ -138,6 +138,7 @@ func handleRead(id int32, off float64, n int32) int32 {
 	}
 	views = v
 	putViews(v)
+	putRun(h)
 	return int32(got)
 }
 
@@ -155,7 +156,15 @@ func handleWrite(id int32, off float64, n int32) int32 {
 	}
 	views = v
 	putViews(v)
+	num(0, millis(putRun(h)))
 	return int32(got)
+}
+
+// putRun leaves how far the first view can be used without another call (ABI.md), and answers the time that a write has set.
+func putRun(h *memfs.Handle) int64 {
+	n, mtime := h.Run()
+	*at[uint32](runAt) = uint32(n)
+	return mtime
 }
 
 // bounded is the part of n bytes at off that spans at most maxViews pages.

@@ -10,7 +10,7 @@ import (
 )
 
 // abiVersion is raised with every change of ABI.md, so that a package and a module of different builds say so.
-const abiVersion = 1
+const abiVersion = 2
 
 // The one volume of this instance.
 var (
@@ -38,8 +38,7 @@ func abi() int32 { return abiVersion }
 func open(file, keep int32, maxAgeMs float64) int32 {
 	o := opfs.Options{Now: now, Keep: int(keep), MaxAge: time.Duration(maxAgeMs * float64(time.Millisecond))}
 	if file < 0 {
-		store = opfs.NewMemory(o)
-		inodes = store.FS().Inodes()
+		use(opfs.NewMemory(o))
 		return 0
 	}
 	f := opfs.OpenHandle(file)
@@ -48,8 +47,13 @@ func open(file, keep int32, maxAgeMs float64) int32 {
 		_ = f.Close()
 		return fail(err)
 	}
-	store, inodes = s, s.FS().Inodes()
+	use(s)
 	return 0
+}
+
+func use(s *opfs.Store) {
+	store, inodes = s, s.FS().Inodes()
+	s.FS().CountEdits(at[float64](editsAt))
 }
 
 // closeVolume closes the file without a commit. The caller then drops the instance.

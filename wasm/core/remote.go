@@ -318,7 +318,7 @@ func startSalvage(options string, progress, settle js.Value) int32 {
 			_ = f.Close()
 			return nil, err
 		}
-		store, inodes = s, s.FS().Inodes()
+		use(s)
 		return struct {
 			Point   point    `json:"point"`
 			Lost    []uint64 `json:"lost"`

@@ -13,6 +13,8 @@ const (
 	attrAt   = 2 * slotSize
 	numsAt   = attrAt + 128
 	outAt    = numsAt + 64
+	runAt    = outAt + 12
+	editsAt  = outAt + 16
 	viewsAt  = outAt + 64
 	maxViews = 512
 )
