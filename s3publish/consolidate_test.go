@@ -1,3 +1,7 @@
+//go:build !js
+
+// Nothing in this file differs under GOOS=js, where it takes minutes.
+
 package s3publish
 
 import (

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -50,7 +51,11 @@ func dumpRemote(t *testing.T, d *s3publish.Reader) []string {
 }
 
 func TestASnapshotReadInPlaceIsWhatAPullGives(t *testing.T) {
-	for _, key := range []*s3publish.Key{nil, {1}} {
+	keys := []*s3publish.Key{nil}
+	if runtime.GOOS != "js" { // where package jsstore has the cipher
+		keys = append(keys, &s3publish.Key{1})
+	}
+	for _, key := range keys {
 		f := site(t, 21, 200, 20_000)
 		for i := range 100 { // a directory of more than one leaf
 			edit(t, f, fmt.Sprintf("entry %d", i), "x")
