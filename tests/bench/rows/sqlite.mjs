@@ -70,6 +70,8 @@ async function waBuild() {
         }
       })
       await sqlite3.close(db)
+      if (side === 'ours') volume.fs.rmSync(name)
+      else pool.jDelete(name, 0)
       return ms
     },
     close: () => volume.close(),

@@ -1,7 +1,7 @@
 // The volume alone, on OPFS.
 
 import * as holdfast from 'holdfast'
-import { alternate, time, timeSync } from '../measure.mjs'
+import { alternate, median, time, timeSync } from '../measure.mjs'
 import { filesOf, fill } from './tree.mjs'
 
 /** One write and one flush are what a disk takes at least. */
@@ -18,30 +18,25 @@ export async function commit({ quick, runs }) {
   let at = 0
   let bytes = 0
   let flushes = 0
-  const ours = () => {
-    let ms = 0
+  // One of each in turn, and the medians of many: other programs on the machine blur a sum.
+  const samples = { ours: [], floor: [] }
+  for (let round = -1; round < runs; round++) {
+    const times = { ours: [], floor: [] }
     for (let i = 0; i < n; i++) {
-      ms += timeSync(() => {
+      times.ours.push(timeSync(() => {
         volume.fs.writeSync(fd, page, 0, 4096, (i % 100) * 4096)
         const result = volume.commit()
         bytes = result.bytesWritten
         flushes = result.flushes
-      })
-    }
-    return ms / n
-  }
-  const floor = () => {
-    const block = crypto.getRandomValues(new Uint8Array(bytes))
-    let ms = 0
-    for (let i = 0; i < n; i++) {
-      ms += timeSync(() => {
+      }))
+      const block = crypto.getRandomValues(new Uint8Array(bytes))
+      times.floor.push(timeSync(() => {
         at += raw.write(block, { at })
         raw.flush()
-      })
+      }))
     }
-    return ms / n
+    if (round >= 0) for (const name of ['ours', 'floor']) samples[name].push(median(times[name]))
   }
-  const samples = await alternate(runs, { ours, floor })
   raw.close()
   volume.fs.closeSync(fd)
   await volume.close()
