@@ -176,7 +176,7 @@ function showTrouble(error) {
   ] : [['Try again', () => (points.length ? location.reload() : open().catch(() => {}))]] // a worker that died is best replaced with the page
   $('trouble-title').textContent = text
   $('trouble-text').textContent = next
-  $('trouble-detail').textContent = small
+  $('trouble-detail').textContent = taken.includes(error.code) ? '' : small // there is nothing to find out
   $('trouble-choices').replaceChildren(...choices.map(([text, act, small], i) => el('button', { type: 'button', class: [i === 0 && 'primary', small && 'choice'].filter(Boolean).join(' ') || undefined, on: { click: act } }, small ? el('b', null, text) : text, small && el('span', null, small))))
   $('boot').hidden = true
   $('trouble').hidden = false

@@ -13,6 +13,7 @@ import { storeFolder, template } from './wordpress.mjs'
 const BUCKET = 'sites'
 /** The name under which the page publishes when nothing else is said. It begins as the untouched site, so that the first publish sends only changes. */
 const NAME = 'my-site'
+const signals = ['SIGINT', 'SIGTERM']
 const FOLDER = 'sites' // of what is published through the gateway
 
 const types = {
@@ -73,12 +74,18 @@ async function openToReaders(s3) {
 
 /** The gateway, which the demo can do without. */
 async function withGateway(s3, origin, closing) {
+  const listening = signals.map((signal) => process.listeners(signal))
   try {
     const { startGateway } = await import('../tests/e2e/gateway.mjs')
     return await startGateway({ after: (close) => closing.push(close) }, { s3: s3.config, origins: origin, prefix: FOLDER })
   } catch (error) {
     console.error(`The gateway could not be started, so the page publishes straight to the S3 server. (${error.message})`)
     return null
+  } finally {
+    // What runs the gateway would end this process at a signal, before the S3 server has ended.
+    for (const [i, signal] of signals.entries()) {
+      for (const listener of process.listeners(signal)) if (!listening[i].includes(listener)) process.off(signal, listener)
+    }
   }
 }
 
@@ -158,7 +165,7 @@ if (process.argv[1] === import.meta.filename) {
     process.exit(1)
   })
   console.log(`WordPress with a time machine is at ${demo.url}\nIts S3 server is at ${demo.s3.config.endpoint}. Ctrl+C ends both.`)
-  for (const signal of ['SIGINT', 'SIGTERM']) {
+  for (const signal of signals) {
     process.once(signal, async () => {
       await demo.close()
       process.exit(0)

@@ -1,7 +1,7 @@
 // The dedicated worker: it holds the volume, runs WordPress on it, and answers the page over Comlink and the frame's requests over a port.
 //
 // One commit per request that changed something, before the answer is sent: durability 'manual'. With the default, 'fsync', SQLite would commit
-// several times a request, and the time line would show points that no visitor has seen.
+// several times a request, and the timeline would show points that no visitor has seen.
 
 import { HoldfastError, gateway, open as openVolume, opfs, s3 } from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
@@ -250,7 +250,7 @@ function snapshot(label) {
   })
 }
 
-/** Nothing is lost by it: the present is committed first, so it is a point of the time line itself. */
+/** Nothing is lost by it: the present is committed first, so it is a point of the timeline itself. */
 function restore(id) {
   return inTurn(async () => {
     const point = points().find((point) => point.id === id)

@@ -28,8 +28,8 @@ $posts = [
         "This site is kept by one too. Every page you save here is written to your browser's own disk before WordPress tells you so."],
     ['Low tide, 6.40 in the morning', '-1 day', "Eleven limpets, two anemones and a crab that would not be photographed. The pool by the third groyne has grown a new rim of coralline.",
         "The tide turned at seven. I wrote this down sitting on the rock, without a network."],
-    ['Things to try', 'now', "Open the editor, change this post and save it. Then look at the time line beside the page: your change is a point on it.",
-        "Go back to the point before, and the old text is here again, with the comments, the settings and the uploads as they were. Go forward, and yours is back. Nothing on the time line is ever lost by going back."],
+    ['Things to try', 'now', "Open the editor, change this post and save it. Then look at the timeline beside the page: your change is a point on it.",
+        "Go back to the point before, and the old text is here again, with the comments, the settings and the uploads as they were. Go forward, and yours is back. Nothing on the timeline is ever lost by going back."],
 ];
 foreach ($posts as [$title, $when, $first, $second]) {
     $date = gmdate('Y-m-d H:i:s', strtotime($when));

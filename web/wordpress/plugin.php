@@ -1,6 +1,6 @@
 <?php
 // A must-use plugin that is not part of the site: it signs the visitor in, keeps the page to its own origin, and tells the worker in
-// words what a request changed (header X-Holdfast-Change), so that the time line can say it.
+// words what a request changed (header X-Holdfast-Change), so that the timeline can say it.
 
 // ---- what changed, in words ----
 
