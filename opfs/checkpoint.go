@@ -129,6 +129,7 @@ func (s *Store) shorten() error {
 	if err != nil || size-want < max(s.space.segment, size/16) {
 		return err
 	}
+	s.space.size = want
 	return s.f.Truncate(want)
 }
 

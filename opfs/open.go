@@ -97,7 +97,7 @@ func (s *Store) recover(size int64) error {
 func (s *Store) chooseMap(supers []superblock, size int64) (m fileMap, err error) {
 	newest := supers[0].generation
 	for _, sb := range supers {
-		s.super, s.space = sb, space{segment: sb.segment}
+		s.super, s.space = sb, space{segment: sb.segment, size: size}
 		ok := true
 		if sb.checkpoint != 0 {
 			if m, ok, err = s.readMap(&sb, size); err != nil {

@@ -23,6 +23,7 @@ const (
 	recordAlign   = 512
 	headerSize    = 64
 	unit          = 64 // blocks begin at a multiple of it
+	growStep      = 256 << 10
 
 	defaultSegment = 1 << 20
 	minSegment     = 8 << 10 // for tests, whose blocks are short

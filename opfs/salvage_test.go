@@ -25,7 +25,11 @@ func TestSalvageOpensTheNewestWholeCommit(t *testing.T) {
 	whole := slices.Clone(f.b)
 	ctx := context.Background()
 	unfit := 0
+	end := logStart + int(s.tail) // all is in one segment
 	for i := 0; i < len(whole); i += 13 {
+		if i >= end && i%1009 != 0 {
+			continue
+		}
 		f.b = slices.Clone(whole)
 		f.b[i] ^= 0x21
 		damaged := slices.Clone(f.b)

@@ -50,6 +50,7 @@ type space struct {
 	uses    []int32  // by slot: how many extents it holds
 	held    []bool   // by slot: it became free, and a superblock in the file may still count on it
 	cleaned int64    // bytes in slots that became free
+	size    int64    // of the file, as far as it is known: it may be longer
 
 	// The end of the log, from the segment of the last checkpoint on: nothing of it is moved, so that open can read it.
 	chainAt uint64
