@@ -341,7 +341,7 @@ test('verify reads everything, shows progress, can be stopped, and names what is
   assert.equal(seen.at(-1)?.bytesDone, seen.at(-1)?.bytesTotal)
   const abort = new AbortController()
   await assert.rejects(volume.verify({ signal: abort.signal, onProgress: () => abort.abort() }))
-  storage.bytes[storage.bytes.length - 3000] ^= 1
+  storage.bytes[storage.bytes.length >> 1] ^= 1
   await assert.rejects(volume.verify(), (/** @type {any} */ err) => err.code === 'ErrCorrupt' && err.hint.length > 0)
   assert.equal(volume.fs.readFileSync('/big').length, 5e6, 'what is in memory is whole')
 })

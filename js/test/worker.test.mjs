@@ -14,11 +14,13 @@ test('a volume in a thread: calls, progress, abort, bytes, errors, and what was 
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-worker-'))
   t.after(() => rmSync(dir, { recursive: true, force: true }))
   const { port1, port2 } = new MessageChannel()
+  // Such a worker finds packages from the current directory.
+  const modules = ['holdfast', 'holdfast/node', 'holdfast/worker'].map((m) => import.meta.resolve(m))
   const worker = new Worker(`
-    const { workerData: { dir, port } } = require('node:worker_threads')
-    Promise.all([import('holdfast'), import('holdfast/node'), import('holdfast/worker')]).then(([{ open }, { nodeDirectory }, { exposeVolume }]) => {
+    const { workerData: { dir, port, modules } } = require('node:worker_threads')
+    Promise.all(modules.map((m) => import(m))).then(([{ open }, { nodeDirectory }, { exposeVolume }]) => {
       exposeVolume(open('v', { storage: nodeDirectory(dir) }), { endpoint: port })
-    })`, { eval: true, workerData: { dir, port: port2 }, transferList: [port2] })
+    })`, { eval: true, workerData: { dir, port: port2, modules }, transferList: [port2] })
   t.after(() => worker.terminate())
   const volume = await connect(/** @type {any} */ (port1))
   await volume.fs.writeFile('/f', new Uint8Array(3e6).fill(7))
