@@ -148,7 +148,7 @@ func (c *catalog) keep(o PruneOptions, now time.Time, old func(time.Time) bool) 
 		var after time.Time // when the snapshot stopped being current, at the earliest
 		for n, s := range c.history(volume) {
 			var expired bool
-			switch past, late := n >= o.Keep, s.modified.Before(now.Add(-o.OlderThan)); {
+			switch past, late := n >= o.Keep, o.OlderThan == 0 || s.modified.Before(now.Add(-o.OlderThan)); {
 			case n == 0 || o.Keep == 0 && o.OlderThan == 0:
 			case o.Keep == 0:
 				expired = late
