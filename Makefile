@@ -29,9 +29,9 @@ all: build
 # ---- what is built ----
 
 # js/build.mjs knows how each part of dist is made; make knows when.
-build: js/dist/core.wasm js/dist/s3.wasm js/dist/go.js js/dist/comlink.js build/gateway/gateway.wasm
+build: js/dist/core.wasm js/dist/remote.wasm js/dist/s3.wasm js/dist/go.js js/dist/comlink.js build/gateway/gateway.wasm
 
-js/dist/core.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
+js/dist/core.wasm js/dist/remote.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
 	node js/build.mjs $*
 
 # The Worker, with what it is deployed with beside it.

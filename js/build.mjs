@@ -1,5 +1,5 @@
 /**
- * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
+ * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `remote.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
  *
  *   node build.mjs            all of them
  *   node build.mjs go.js      only those that are named
@@ -21,6 +21,7 @@ const targets = {
     writeFileSync(join(dist, 'go.d.ts'), 'export function createGo(): { go: any, scope: any, output: string[] }\n')
   },
   'core.wasm': () => goBuild('core'),
+  'remote.wasm': () => goBuild('remote'),
   's3.wasm': () => goBuild('s3'),
   // Shipped, so that a worker finds it without a bundler: import maps do not reach into workers.
   'comlink.js': () => {

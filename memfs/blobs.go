@@ -2,7 +2,6 @@ package memfs
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 )
 
@@ -123,12 +122,13 @@ func (n *node) setHash(i int, h Hash) {
 
 // Export calls emit for each blob of the snapshot for which has is false, everything below a node before the node. A node that has is
 // true for is left out with everything below it. emit may block; data is good during the call only.
-// It returns the root's hash. Pages that HashPages has not seen are hashed here.
-func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) error) (Hash, error) {
+// It returns the root's hash. sum is SHA-256: it is given nodes, and pages that HashPages has not seen; it may block, and what it is given is good
+// during the call only. Hashes are remembered, so that the next Export of a tree costs what is new.
+func (s *Snapshot) Export(sum func([]byte) (Hash, error), has func(Hash) bool, emit func(h Hash, data []byte) error) (Hash, error) {
 	if s.root == nil {
 		return Hash{}, EINVAL
 	}
-	e := exporter{s: s, has: has, emit: emit, seen: map[Hash]bool{}}
+	e := exporter{s: s, sum: sum, has: has, emit: emit, seen: map[Hash]bool{}}
 	e.enc = encoder{
 		link: func(b []byte, l *link) []byte { return append(b, l.n.hash[:]...) },
 		page: func(b []byte, n *node, i int) []byte { return append(b, n.hashes[i][:]...) },
@@ -142,9 +142,9 @@ func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) er
 	encoded := e.enc.b
 	e.enc.b = nil
 	s.fs.mu.Unlock()
-	h := Hash(sha256.Sum256(encoded))
-	if has(h) {
-		return h, nil
+	h, err := sum(encoded)
+	if err != nil || has(h) {
+		return h, err
 	}
 	if err := e.send(&s.root.table, kindInodes, int(s.root.height)); err != nil {
 		return Hash{}, err
@@ -154,6 +154,7 @@ func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) er
 
 type exporter struct {
 	s    *Snapshot
+	sum  func([]byte) (Hash, error)
 	has  func(Hash) bool
 	emit func(Hash, []byte) error
 	seen map[Hash]bool
@@ -198,12 +199,19 @@ func (e *exporter) hash(l *link, k kind, level int) error {
 			return err
 		}
 		if b != nil {
+			h, err := e.sum(b)
+			if err != nil {
+				return err
+			}
 			e.s.fs.mu.Lock()
-			n.setHash(i, sha256.Sum256(b))
+			n.setHash(i, h)
 			e.s.fs.mu.Unlock()
 		}
 	}
-	h := Hash(sha256.Sum256(e.encode(n)))
+	h, err := e.sum(e.encode(n))
+	if err != nil {
+		return err
+	}
 	e.s.fs.mu.Lock()
 	n.hash = &h
 	e.s.fs.mu.Unlock()

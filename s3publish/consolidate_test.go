@@ -29,7 +29,7 @@ func (f *flatTree) HashPages(context.Context, int, func([][]byte) ([]memfs.Hash,
 	return nil
 }
 
-func (f *flatTree) Export(has func(memfs.Hash) bool, emit func(memfs.Hash, []byte) error) (memfs.Hash, error) {
+func (f *flatTree) Export(_ func([]byte) (memfs.Hash, error), has func(memfs.Hash) bool, emit func(memfs.Hash, []byte) error) (memfs.Hash, error) {
 	for _, h := range f.order {
 		if b := f.live[h]; b != nil && !has(h) {
 			if err := emit(h, b); err != nil {

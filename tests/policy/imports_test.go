@@ -64,12 +64,20 @@ func TestStorePackagesDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// The page loads the core module before anything works, so it stays small:
-// net/http alone would multiply its size by five, the AWS SDK by eight.
-func TestCoreModuleLinksNeitherHTTPNorTheAWSSDK(t *testing.T) {
+// The page loads the core module before anything works, so it stays small: publishing is another module.
+func TestCoreModuleLinksNothingOfPublishing(t *testing.T) {
 	for _, pkg := range dependencies(t, "./wasm/core") {
-		if pkg == "net" || pkg == "net/http" || pkg == "crypto/tls" || strings.HasPrefix(pkg, "github.com/aws/") {
+		if pkg == "net" || strings.HasPrefix(pkg, "net/") || strings.HasPrefix(pkg, module+"s3publish") || strings.HasPrefix(pkg, "github.com/aws/") {
 			t.Errorf("./wasm/core links %s", pkg)
+		}
+	}
+}
+
+// Nor does the module that publishes carry a client of its own: net/http alone would double its size.
+func TestRemoteModuleLinksNeitherHTTPNorTheAWSSDKNorTheStore(t *testing.T) {
+	for _, pkg := range dependencies(t, "./wasm/remote") {
+		if pkg == "net" || pkg == "net/http" || pkg == "crypto/tls" || strings.HasPrefix(pkg, "github.com/aws/") || pkg == module+"opfs" {
+			t.Errorf("./wasm/remote links %s", pkg)
 		}
 	}
 }

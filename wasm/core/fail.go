@@ -55,6 +55,7 @@ var known = []struct {
 	{opfs.ErrReadOnly, "ErrReadOnly", memfs.EROFS},
 	{opfs.ErrLabel, "ErrLabel", memfs.EINVAL},
 	{opfs.ErrIO, "ErrIO", memfs.EIO},
+	{memfs.ErrBadNode, "ErrCorrupt", memfs.EIO},
 	{context.Canceled, "ErrAborted", memfs.EIO},
 }
 
@@ -75,9 +76,7 @@ type jsError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Errno   int    `json:"errno"`
-	Path    string `json:"path,omitempty"`
 	Hint    string `json:"hint,omitempty"`
-	Details any    `json:"details,omitempty"`
 }
 
 func describe(err error) []byte {
@@ -86,11 +85,7 @@ func describe(err error) []byte {
 	if errors.As(err, &oe) {
 		e.Hint = oe.Hint
 	}
-	describeRemote(err, &e)
-	b, jsonErr := json.Marshal(e)
-	if jsonErr != nil {
-		b, _ = json.Marshal(jsError{Code: e.Code, Message: e.Message, Errno: e.Errno})
-	}
+	b, _ := json.Marshal(e)
 	return b
 }
 

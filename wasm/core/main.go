@@ -10,7 +10,7 @@ import (
 )
 
 // abiVersion is raised with every change of ABI.md, so that a package and a module of different builds say so.
-const abiVersion = 2
+const abiVersion = 3
 
 // The one volume of this instance.
 var (
@@ -19,7 +19,7 @@ var (
 )
 
 func main() {
-	registerRemote()
+	registerTasks()
 	select {} // the exports stay callable while main has not returned
 }
 

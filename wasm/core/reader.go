@@ -35,8 +35,10 @@ func readerOpen(n int32) int32 {
 //go:wasmexport reader_close
 func readerClose(id int32) int32 {
 	if s := readers[id]; s != nil {
+		endTransfer(id)
 		s.Release()
 		delete(readers, id)
+		delete(pulls, id)
 	}
 	return 0
 }

@@ -52,7 +52,9 @@ var out []byte
 // result hands a buffer to JavaScript: its address and length are in the scratch area until the next such call.
 func result(b []byte) int32 {
 	out = b
-	*at[uint32](outAt) = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+	*at[uint32](outAt) = address(b)
 	*at[uint32](outAt + 4) = uint32(len(b))
 	return int32(len(b))
 }
+
+func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

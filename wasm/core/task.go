@@ -1,0 +1,100 @@
+//go:build js
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"syscall/js"
+	"time"
+
+	"github.com/holdfast-fs/holdfast/opfs"
+)
+
+// What takes long cannot be an export. These functions, put on the global object that the loader gives this program, start a
+// goroutine, answer its number, and call back:
+//
+//	verify(progress, settle), salvage(progress, settle, file), cancel(number)
+//
+//	settle(error, result string)   once: JSON, one of the two empty
+//	progress(p string)             any number of times before; null to be told nothing
+//
+// with callbacks that never throw.
+func registerTasks() {
+	o := js.Global().Get("Object").New()
+	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[0], a[1]) }))
+	o.Set("salvage", js.FuncOf(func(_ js.Value, a []js.Value) any { return startSalvage(a[0], a[1], int32(a[2].Int())) }))
+	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
+		if cancel := running[int32(a[0].Int())]; cancel != nil {
+			cancel()
+		}
+		return nil
+	}))
+	js.Global().Set("holdfast", o)
+}
+
+var (
+	running = map[int32]context.CancelFunc{}
+	lastOp  int32
+)
+
+// start runs fn in a goroutine and settles with what it returns.
+func start(settle js.Value, fn func(ctx context.Context) (any, error)) int32 {
+	lastOp++
+	op := lastOp
+	ctx, cancel := context.WithCancel(context.Background())
+	running[op] = cancel
+	go func() {
+		v, err := fn(ctx)
+		cancel()
+		delete(running, op)
+		if err == nil {
+			var b []byte
+			if b, err = json.Marshal(v); err == nil {
+				settle.Invoke("", string(b))
+				return
+			}
+		}
+		settle.Invoke(string(describe(err)), "")
+	}()
+	return op
+}
+
+// reading reports the progress of reading a file, and lets JavaScript have a turn each time.
+func reading(phase string, progress js.Value) func(done, total int64) {
+	return func(done, total int64) {
+		if !progress.IsNull() {
+			b, _ := json.Marshal(map[string]any{"phase": phase, "bytesDone": done, "bytesTotal": total, "objectsDone": 0, "objectsTotal": 0})
+			progress.Invoke(string(b))
+		}
+		time.Sleep(time.Millisecond) // less would not leave the scheduler
+	}
+}
+
+// startVerify checks the whole file.
+func startVerify(progress, settle js.Value) int32 {
+	return start(settle, func(ctx context.Context) (any, error) {
+		return struct{}{}, store.Verify(ctx, reading("verify", progress))
+	})
+}
+
+// startSalvage opens a damaged volume, instead of the export open.
+func startSalvage(progress, settle js.Value, file int32) int32 {
+	return start(settle, func(ctx context.Context) (any, error) {
+		var f opfs.File = &opfs.MemFile{} // there is nothing in it, and Salvage says so
+		if file >= 0 {
+			f = opfs.OpenHandle(file)
+		}
+		s, found, err := opfs.Salvage(ctx, f, opfs.Options{Now: now}, reading("salvage", progress))
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		use(s)
+		return struct {
+			Point   point    `json:"point"`
+			Lost    []uint64 `json:"lost"`
+			Damages []string `json:"damages"`
+		}{pointOf(found.Point), append([]uint64{}, found.Lost...), append([]string{}, found.Damages...)}, nil
+	})
+}
