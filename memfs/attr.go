@@ -2,6 +2,7 @@ package memfs
 
 import (
 	"io/fs"
+	"strconv"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 
 // Ino is an inode number: stable for the life of the file, across restore and reopen.
 type Ino uint64
+
+// String is the number in decimal digits.
+func (i Ino) String() string { return strconv.FormatUint(uint64(i), 10) }
 
 // RootIno is the root directory.
 const RootIno Ino = 1

@@ -2,7 +2,8 @@ package memfs
 
 import (
 	"context"
-	"fmt"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Content addressing, for stores that keep blobs by their SHA-256: a page without its trailing zeros is a blob, and so is
@@ -29,7 +30,7 @@ func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]
 			return err
 		}
 		if len(hashes) != len(pages) {
-			return fmt.Errorf("memfs: %d hashes for %d pages: %w", len(hashes), len(pages), EINVAL)
+			return errtext.Errorf("memfs: %d hashes for %d pages: %w", len(hashes), len(pages), EINVAL)
 		}
 		s.fs.mu.Lock()
 		for i, at := range slots {
@@ -276,7 +277,7 @@ func (im *importer) build(rootHash Hash) (*Snapshot, error) {
 	}
 	r, err := im.decoder(b).root()
 	if err == nil && r.files > im.inodes() {
-		err = fmt.Errorf("%w: fewer inodes than the %d counted", ErrBadNode, r.files)
+		err = errtext.Errorf("%w: fewer inodes than the %d counted", ErrBadNode, r.files)
 	}
 	if err == nil {
 		f.mu.Lock()

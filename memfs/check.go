@@ -1,15 +1,16 @@
 package memfs
 
 import (
-	"fmt"
 	"slices"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // validate checks that a state is a filesystem: every name leads to an inode of its type, every inode has as many names as it counts,
 // in the directories it says, and every directory hangs on the root. It visits no more than the state says it has.
 func (f *FS) validate(r *root) error {
 	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrBadNode, fmt.Sprintf(format, args...))
+		return errtext.Errorf("%w: %s", ErrBadNode, errtext.Sprintf(format, args...))
 	}
 	type seen struct {
 		in    *inode
@@ -97,7 +98,7 @@ func (f *FS) validate(r *root) error {
 		slices.Sort(want)
 		slices.Sort(c.names)
 		if !slices.Equal(want, c.names) {
-			return bad("inode %d is named in directories %v and says %v", ino, c.names, want)
+			return bad("inode %d is named in %d directories, and not in those %d that it says", ino, len(c.names), len(want))
 		}
 	}
 	for _, ino := range r.orphans {
@@ -163,27 +164,27 @@ func (f *FS) Check(held ...*Snapshot) error {
 	}
 	for r, n := range roots {
 		if r.refs != n {
-			return fmt.Errorf("memfs: a root counts %d holders and has %d", r.refs, n)
+			return errtext.Errorf("memfs: a root counts %d holders and has %d", r.refs, n)
 		}
 		hold(&r.table)
 	}
 	for n, refs := range nodes {
 		if n.refs != refs {
-			return fmt.Errorf("memfs: a node of kind %d counts %d holders and has %d", n.kind, n.refs, refs)
+			return errtext.Errorf("memfs: a node of kind %d counts %d holders and has %d", int(n.kind), n.refs, refs)
 		}
 	}
 	for _, id := range f.slabs.free {
 		if pages[id] != 0 || f.slabs.refs[id-1] != 0 {
-			return fmt.Errorf("memfs: page %d is free and held", id)
+			return errtext.Errorf("memfs: page %d is free and held", uint32(id))
 		}
 	}
 	for i, refs := range f.slabs.refs {
 		if id := pageID(i + 1); refs != pages[id] {
-			return fmt.Errorf("memfs: page %d counts %d holders and has %d", id, refs, pages[id])
+			return errtext.Errorf("memfs: page %d counts %d holders and has %d", uint32(id), refs, pages[id])
 		}
 	}
 	if f.slabs.used != len(pages) || f.slabs.used+len(f.slabs.free) != len(f.slabs.refs) {
-		return fmt.Errorf("memfs: %d pages used, %d held, %d free of %d", f.slabs.used, len(pages), len(f.slabs.free), len(f.slabs.refs))
+		return errtext.Errorf("memfs: %d pages used, %d held, %d free of %d", f.slabs.used, len(pages), len(f.slabs.free), len(f.slabs.refs))
 	}
 	return nil
 }

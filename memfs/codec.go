@@ -3,8 +3,9 @@ package memfs
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/bits"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // How nodes are encoded. There are two dialects that differ in how a node names what is below it:
@@ -139,7 +140,7 @@ type decoder struct {
 
 func (d *decoder) fail(what string) {
 	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrBadNode, what)
+		d.err = errtext.Errorf("%w: %s", ErrBadNode, what)
 	}
 	d.b = nil
 }

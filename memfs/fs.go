@@ -1,10 +1,11 @@
 package memfs
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Options are the settings of a new FS. The zero value is ready to use.
@@ -46,7 +47,7 @@ func New(o Options) *FS {
 	f.touched.Many = true
 	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
 	if err != nil || ino != RootIno {
-		panic(fmt.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
+		panic(errtext.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
 	}
 	if in, _ := f.edit(RootIno); o.Created != 0 {
 		in.atime, in.mtime, in.ctime, in.btime = o.Created, o.Created, o.Created, o.Created
@@ -181,7 +182,7 @@ func (f *FS) become(r *root) error {
 
 func (f *FS) readBlock(r Ref, p []byte) error {
 	if f.reader == nil {
-		return fmt.Errorf("memfs: no store to read block at %d from: %w", r.Off, EIO)
+		return errtext.Errorf("memfs: no store to read block at %d from: %w", r.Off, EIO)
 	}
 	return f.reader.ReadBlock(r, p)
 }

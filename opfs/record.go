@@ -2,14 +2,14 @@ package opfs
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
@@ -60,14 +60,15 @@ const (
 type UUID [16]byte
 
 func newUUID() (u UUID) {
-	_, _ = rand.Read(u[:]) // never fails
+	le.PutUint64(u[:], rand.Uint64()) // ChaCha8 with a seed of the system's, in a browser of crypto.getRandomValues
+	le.PutUint64(u[8:], rand.Uint64())
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	return u
 }
 
 func (u UUID) String() string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	return errtext.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // seed makes the headers of one volume invalid in any other.
@@ -107,7 +108,7 @@ func (s *superblock) decode(b []byte) error {
 		return ErrCorrupt
 	}
 	if v := le.Uint32(b[8:]); v != formatVersion {
-		return fmt.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
+		return errtext.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
 	}
 	s.segment = int64(le.Uint32(b[12:]))
 	if s.segment < minSegment || s.segment > maxSegment || s.segment%recordAlign != 0 {
@@ -260,7 +261,7 @@ func (p *point) decode(b []byte) error {
 
 const maxSeq = 1 << 53
 
-func errMalformed(what string) error { return fmt.Errorf("%w: malformed %s", ErrCorrupt, what) }
+func errMalformed(what string) error { return errtext.Errorf("%w: malformed %s", ErrCorrupt, what) }
 
 // entry is a point of the history.
 type entry struct {

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
@@ -61,7 +61,7 @@ func Salvage(ctx context.Context, f File, o Options, progress func(done, total i
 	}
 	if seq := s.super.seq; seq > records[0].seq {
 		report.Lost = append(report.Lost, seq)
-		report.Damages = append(report.Damages, fmt.Sprintf("commit %d, which was durable, was not found", seq))
+		report.Damages = append(report.Damages, errtext.Sprintf("commit %d, which was durable, was not found", seq))
 	}
 	reported := size
 	for i, h := range records {
@@ -92,7 +92,7 @@ func (s *Store) tryRecord(ctx context.Context, h header, step func(int64) error)
 	p, err := s.readPoint(at)
 	var live *memfs.FS
 	if err == nil && p.seq != h.seq {
-		err = fmt.Errorf("%w: it ends with point %d", ErrCorrupt, p.seq)
+		err = errtext.Errorf("%w: it ends with point %d", ErrCorrupt, p.seq)
 	}
 	if err == nil {
 		live, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, p.root)
@@ -101,7 +101,7 @@ func (s *Store) tryRecord(ctx context.Context, h header, step func(int64) error)
 		err = live.NewVerifier(step).Check(ctx, p.root)
 	}
 	if err != nil {
-		return fmt.Errorf("commit %d: %w", h.seq, err)
+		return errtext.Errorf("commit %d: %w", h.seq, err)
 	}
 	s.fs, s.point, s.pointAt = live, p, at
 	s.seq, s.base, s.notes = p.seq, p.seq, p.notes

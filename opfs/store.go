@@ -7,7 +7,6 @@ package opfs
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
@@ -188,7 +188,7 @@ func (s *Store) readAt(at uint64, p []byte) (off int64, err error) {
 func writeAll(f File, op string, p []byte, off int64) error {
 	n, err := f.WriteAt(p, off)
 	if err == nil && n < len(p) {
-		err = fmt.Errorf("%w: %d of %d bytes written", ErrQuota, n, len(p))
+		err = errtext.Errorf("%w: %d of %d bytes written", ErrQuota, n, len(p))
 	}
 	if err != nil {
 		return failed(op, off, err)
@@ -200,5 +200,9 @@ func pointID(seq uint64) string {
 	if seq == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%016x", seq)
+	var digits [16]byte
+	for i := range digits {
+		digits[i] = "0123456789abcdef"[seq>>(60-4*i)&15]
+	}
+	return string(digits[:])
 }

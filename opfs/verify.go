@@ -3,9 +3,9 @@ package opfs
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // verifyStep is how many bytes Verify reads between two calls of progress.
@@ -43,7 +43,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) er
 			err = w.Check(ctx, p.root)
 		}
 		if errors.Is(err, memfs.ErrBadNode) {
-			err = &Error{Op: "verify", Off: -1, Err: fmt.Errorf("%w: point %s: %w", ErrCorrupt, pointID(e.seq), err), Hint: hintCorrupt}
+			err = &Error{Op: "verify", Off: -1, Err: errtext.Errorf("%w: point %s: %w", ErrCorrupt, pointID(e.seq), err), Hint: hintCorrupt}
 		}
 		if err != nil {
 			return err

@@ -4,11 +4,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/opfs"
+	"github.com/holdfast-fs/holdfast/wasm/jsontext"
 )
 
 // lastErr is the error of the call that failed last. Guests need only its number; other callers fetch it with failure.
@@ -71,22 +71,14 @@ func failure() int32 {
 	return result(describe(err))
 }
 
-// jsError is an error as JavaScript gets it, to make a HoldfastError of.
-type jsError struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Errno   int    `json:"errno"`
-	Hint    string `json:"hint,omitempty"`
-}
-
-func describe(err error) []byte {
-	e := jsError{Code: codeOf(err), Message: err.Error(), Errno: int(errnoOf(err))}
-	var oe *opfs.Error
-	if errors.As(err, &oe) {
-		e.Hint = oe.Hint
+// describe is an error as JavaScript gets it, to make a HoldfastError of.
+func describe(err error) jsontext.Text {
+	t := jsontext.Text(nil).Open('{').Key("code").String(codeOf(err)).Key("message").String(err.Error()).Key("errno").Int(int64(errnoOf(err)))
+	var e *opfs.Error
+	if errors.As(err, &e) {
+		t = optional(t, "hint", e.Hint)
 	}
-	b, _ := json.Marshal(e)
-	return b
+	return t.Close('}')
 }
 
 func codeOf(err error) string {
@@ -100,16 +92,4 @@ func codeOf(err error) string {
 		return "" // JavaScript names it by its number
 	}
 	return "ErrInternal"
-}
-
-// jsonResult leaves a value as JSON in the result buffer.
-func jsonResult(v any, err error) int32 {
-	if err != nil {
-		return fail(err)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fail(err)
-	}
-	return result(b)
 }

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -162,27 +160,4 @@ func fileRead(id int32, off float64, n int32) int32 {
 		return fail(err)
 	}
 	return result(out[:got])
-}
-
-// file_hash leaves the SHA-256 of a file's content in the result buffer, as hexadecimal digits.
-//
-//go:wasmexport file_hash
-func fileHash(id int32) int32 {
-	f := files[id]
-	if f == nil {
-		return fail(memfs.EBADF)
-	}
-	r, ok := f.(io.ReaderAt)
-	if !ok {
-		return fail(memfs.EISDIR)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, info.Size())); err != nil {
-		return fail(err)
-	}
-	return result(hex.AppendEncode(out[:0], h.Sum(nil)))
 }

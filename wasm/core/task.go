@@ -4,11 +4,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"syscall/js"
 	"time"
 
 	"github.com/holdfast-fs/holdfast/opfs"
+	"github.com/holdfast-fs/holdfast/wasm/jsontext"
 )
 
 // What takes long cannot be an export. These functions, put on the global object that the loader gives this program, start a
@@ -39,23 +39,20 @@ var (
 )
 
 // start runs fn in a goroutine and settles with what it returns.
-func start(settle js.Value, fn func(ctx context.Context) (any, error)) int32 {
+func start(settle js.Value, fn func(ctx context.Context) (jsontext.Text, error)) int32 {
 	lastOp++
 	op := lastOp
 	ctx, cancel := context.WithCancel(context.Background())
 	running[op] = cancel
 	go func() {
-		v, err := fn(ctx)
+		t, err := fn(ctx)
 		cancel()
 		delete(running, op)
-		if err == nil {
-			var b []byte
-			if b, err = json.Marshal(v); err == nil {
-				settle.Invoke("", string(b))
-				return
-			}
+		if err != nil {
+			settle.Invoke(string(describe(err)), "")
+			return
 		}
-		settle.Invoke(string(describe(err)), "")
+		settle.Invoke("", string(t))
 	}()
 	return op
 }
@@ -64,8 +61,8 @@ func start(settle js.Value, fn func(ctx context.Context) (any, error)) int32 {
 func reading(phase string, progress js.Value) func(done, total int64) {
 	return func(done, total int64) {
 		if !progress.IsNull() {
-			b, _ := json.Marshal(map[string]any{"phase": phase, "bytesDone": done, "bytesTotal": total, "objectsDone": 0, "objectsTotal": 0})
-			progress.Invoke(string(b))
+			t := jsontext.Text(nil).Open('{').Key("phase").String(phase).Key("bytesDone").Int(done).Key("bytesTotal").Int(total)
+			progress.Invoke(string(t.Key("objectsDone").Int(0).Key("objectsTotal").Int(0).Close('}')))
 		}
 		time.Sleep(time.Millisecond) // less would not leave the scheduler
 	}
@@ -73,14 +70,14 @@ func reading(phase string, progress js.Value) func(done, total int64) {
 
 // startVerify checks the whole file.
 func startVerify(progress, settle js.Value) int32 {
-	return start(settle, func(ctx context.Context) (any, error) {
-		return struct{}{}, store.Verify(ctx, reading("verify", progress))
+	return start(settle, func(ctx context.Context) (jsontext.Text, error) {
+		return jsontext.Text("{}"), store.Verify(ctx, reading("verify", progress))
 	})
 }
 
 // startSalvage opens a damaged volume, instead of the export open.
 func startSalvage(progress, settle js.Value, file int32) int32 {
-	return start(settle, func(ctx context.Context) (any, error) {
+	return start(settle, func(ctx context.Context) (jsontext.Text, error) {
 		var f opfs.File = &opfs.MemFile{} // there is nothing in it, and Salvage says so
 		if file >= 0 {
 			f = opfs.OpenHandle(file)
@@ -91,10 +88,14 @@ func startSalvage(progress, settle js.Value, file int32) int32 {
 			return nil, err
 		}
 		use(s)
-		return struct {
-			Point   point    `json:"point"`
-			Lost    []uint64 `json:"lost"`
-			Damages []string `json:"damages"`
-		}{pointOf(found.Point), append([]uint64{}, found.Lost...), append([]string{}, found.Damages...)}, nil
+		t := putPoint(jsontext.Text(nil).Open('{').Key("point"), found.Point).Close('}').Key("lost").Open('[')
+		for _, seq := range found.Lost {
+			t = t.Int(int64(seq))
+		}
+		t = t.Close(']').Key("damages").Open('[')
+		for _, d := range found.Damages {
+			t = t.String(d)
+		}
+		return t.Close(']').Close('}'), nil
 	})
 }
