@@ -1,8 +1,6 @@
 package memfs
 
 import (
-	"context"
-
 	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
@@ -11,7 +9,7 @@ import (
 
 // HashPages computes the hashes of the snapshot's pages that have none yet. sum is given up to batch pages at a time
 // (each of 1 to PageSize bytes, good during the call only) and returns one hash for each. sum may block.
-func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]byte) ([]Hash, error)) error {
+func (s *Snapshot) HashPages(stop Stopper, batch int, sum func(pages [][]byte) ([]Hash, error)) error {
 	type slot struct {
 		n *node
 		i int
@@ -22,7 +20,7 @@ func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]
 		if len(pages) == 0 {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
+		if err := stop.Err(); err != nil {
 			return err
 		}
 		hashes, err := sum(pages)

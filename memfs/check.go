@@ -95,8 +95,8 @@ func (f *FS) validate(r *root) error {
 		} else if ino == RootIno {
 			want = nil
 		}
-		slices.Sort(want)
-		slices.Sort(c.names)
+		sortInos(want)
+		sortInos(c.names)
 		if !slices.Equal(want, c.names) {
 			return bad("inode %d is named in %d directories, and not in those %d that it says", ino, len(c.names), len(want))
 		}

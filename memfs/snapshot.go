@@ -77,6 +77,49 @@ func (s *Snapshot) stat(op, name string, follow bool) (fs.FileInfo, error) {
 	return fileInfo{path.Base(name), in.attr(ino)}, nil
 }
 
+// Attr is Stat, or Lstat, without io/fs around it.
+func (s *Snapshot) Attr(name string, follow bool) (Attr, error) {
+	ino, in, err := s.at(name, follow)
+	defer s.fs.mu.Unlock()
+	if err != nil {
+		return Attr{}, pathError("stat", name, err)
+	}
+	return in.attr(ino), nil
+}
+
+// Names is ReadDir without io/fs around it: sorted, and without "." and "..".
+func (s *Snapshot) Names(name string) ([]Dirent, error) {
+	ino, _, err := s.at(name, true)
+	defer s.fs.mu.Unlock()
+	if err == nil {
+		var list []Dirent
+		if list, err = s.fs.readDir(s.root, ino); err == nil {
+			return list, nil
+		}
+	}
+	return nil, pathError("readdir", name, err)
+}
+
+// ReadInode reads a file by its inode number, as io.ReaderAt does. EBADF: the snapshot was released.
+func (s *Snapshot) ReadInode(ino Ino, p []byte, off int64) (int, error) {
+	s.fs.mu.Lock()
+	defer s.fs.mu.Unlock()
+	if s.root == nil {
+		return 0, EBADF
+	}
+	in, err := s.fs.inode(s.root, ino)
+	if err != nil {
+		return 0, err
+	}
+	if in.is(S_IFDIR) {
+		return 0, EISDIR
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return s.fs.readAt(in, p, off)
+}
+
 // ReadLink implements io/fs.ReadLinkFS.
 func (s *Snapshot) ReadLink(name string) (string, error) {
 	_, in, err := s.at(name, false)
@@ -189,27 +232,15 @@ func (s *snapshotFile) Read(p []byte) (int, error) {
 
 // ReadAt implements io.ReaderAt.
 func (s *snapshotFile) ReadAt(p []byte, off int64) (int, error) {
-	f := s.snap.fs
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	var n int
 	var err error = EBADF
-	if !s.closed && s.snap.root != nil {
-		var in *inode
-		if in, err = f.inode(s.snap.root, s.ino); err == nil {
-			if in.is(S_IFDIR) {
-				err = EISDIR
-			} else if len(p) > 0 {
-				var n int
-				if n, err = f.readAt(in, p, off); err == nil || err == io.EOF {
-					return n, err
-				}
-			}
-		}
+	if !s.closed {
+		n, err = s.snap.ReadInode(s.ino, p, off)
 	}
-	if err == nil {
-		return 0, nil
+	if err != nil && err != io.EOF {
+		return 0, pathError("read", s.info.name, err)
 	}
-	return 0, pathError("read", s.info.name, err)
+	return n, err
 }
 
 // Seek implements io.Seeker.

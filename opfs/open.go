@@ -131,8 +131,7 @@ func (s *Store) fenced(op string) error {
 
 // corruptRoot reports a root whose block was whole and that still cannot be decoded.
 func corruptRoot(op string, err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	return corrupt(op, -1, "%v", err)

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/memfs/errtext"
+	"github.com/holdfast-fs/holdfast/memfs/order"
 	"github.com/zeebo/xxh3"
 )
 
@@ -222,7 +224,9 @@ func (p *point) encode() []byte {
 		b = binary.AppendUvarint(b, seq)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.notes)))
-	for _, key := range slices.Sorted(maps.Keys(p.notes)) {
+	keys := slices.Collect(maps.Keys(p.notes))
+	order.SortFunc(keys, strings.Compare)
+	for _, key := range keys {
 		b = binary.AppendUvarint(b, uint64(len(key)))
 		b = append(b, key...)
 		b = binary.AppendUvarint(b, uint64(len(p.notes[key])))

@@ -25,7 +25,7 @@ type flatTree struct {
 	live  map[memfs.Hash][]byte
 }
 
-func (f *flatTree) HashPages(context.Context, int, func([][]byte) ([]memfs.Hash, error)) error {
+func (f *flatTree) HashPages(memfs.Stopper, int, func([][]byte) ([]memfs.Hash, error)) error {
 	return nil
 }
 

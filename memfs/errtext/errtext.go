@@ -30,7 +30,7 @@ type wrapped struct {
 func (e *wrapped) Error() string   { return e.text }
 func (e *wrapped) Unwrap() []error { return e.errs }
 
-// Sprintf is fmt.Sprintf for %d of an int, int32, int64, uint32 or uint64, for %s, %v and %w of a string or an error, for %q of a string and for %x
+// Sprintf is fmt.Sprintf for %d of an int, int32, int64, uint32 or uint64, for %s, %v and %w of a string or an error, for %q of a string (whose characters stay as they are) and for %x
 // of a []byte. Of types that are made of these it knows those with a method String.
 func Sprintf(format string, args ...any) string {
 	b := make([]byte, 0, len(format)+16*len(args))
@@ -55,7 +55,7 @@ func appendValue(b []byte, verb byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
 		if verb == 'q' {
-			return strconv.AppendQuote(b, v)
+			return append(append(append(b, '"'), v...), '"')
 		}
 		return append(b, v...)
 	case error:

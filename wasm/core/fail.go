@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/holdfast-fs/holdfast/memfs"
@@ -32,8 +31,7 @@ func errnoOf(err error) memfs.Errno {
 			return k.errno
 		}
 	}
-	var e memfs.Errno
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[memfs.Errno](err); ok {
 		return e
 	}
 	return memfs.EIO
@@ -56,7 +54,7 @@ var known = []struct {
 	{opfs.ErrLabel, "ErrLabel", memfs.EINVAL},
 	{opfs.ErrIO, "ErrIO", memfs.EIO},
 	{memfs.ErrBadNode, "ErrCorrupt", memfs.EIO},
-	{context.Canceled, "ErrAborted", memfs.EIO},
+	{errCancelled, "ErrAborted", memfs.EIO},
 }
 
 // failure leaves the last error as JSON in the result buffer and forgets it. It answers 0 when there is none.
@@ -74,8 +72,7 @@ func failure() int32 {
 // describe is an error as JavaScript gets it, to make a HoldfastError of.
 func describe(err error) jsontext.Text {
 	t := jsontext.Text(nil).Open('{').Key("code").String(codeOf(err)).Key("message").String(err.Error()).Key("errno").Int(int64(errnoOf(err)))
-	var e *opfs.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*opfs.Error](err); ok {
 		t = optional(t, "hint", e.Hint)
 	}
 	return t.Close('}')
@@ -87,8 +84,7 @@ func codeOf(err error) string {
 			return k.code
 		}
 	}
-	var e memfs.Errno
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[memfs.Errno](err); ok {
 		return "" // JavaScript names it by its number
 	}
 	return "ErrInternal"

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"syscall/js"
 	"time"
 
@@ -25,8 +25,8 @@ func registerTasks() {
 	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[0], a[1]) }))
 	o.Set("salvage", js.FuncOf(func(_ js.Value, a []js.Value) any { return startSalvage(a[0], a[1], int32(a[2].Int())) }))
 	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
-		if cancel := running[int32(a[0].Int())]; cancel != nil {
-			cancel()
+		if t := running[int32(a[0].Int())]; t != nil {
+			t.cancelled = true
 		}
 		return nil
 	}))
@@ -34,25 +34,37 @@ func registerTasks() {
 }
 
 var (
-	running = map[int32]context.CancelFunc{}
+	running = map[int32]*task{}
 	lastOp  int32
 )
 
+// errCancelled is what a task that was cancelled ends with.
+var errCancelled = errors.New("cancelled")
+
+// task is a memfs.Stopper.
+type task struct{ cancelled bool }
+
+func (t *task) Err() error {
+	if t.cancelled {
+		return errCancelled
+	}
+	return nil
+}
+
 // start runs fn in a goroutine and settles with what it returns.
-func start(settle js.Value, fn func(ctx context.Context) (jsontext.Text, error)) int32 {
+func start(settle js.Value, fn func(stop *task) (jsontext.Text, error)) int32 {
 	lastOp++
 	op := lastOp
-	ctx, cancel := context.WithCancel(context.Background())
-	running[op] = cancel
+	t := &task{}
+	running[op] = t
 	go func() {
-		t, err := fn(ctx)
-		cancel()
+		text, err := fn(t)
 		delete(running, op)
 		if err != nil {
 			settle.Invoke(string(describe(err)), "")
 			return
 		}
-		settle.Invoke("", string(t))
+		settle.Invoke("", string(text))
 	}()
 	return op
 }
@@ -70,19 +82,19 @@ func reading(phase string, progress js.Value) func(done, total int64) {
 
 // startVerify checks the whole file.
 func startVerify(progress, settle js.Value) int32 {
-	return start(settle, func(ctx context.Context) (jsontext.Text, error) {
-		return jsontext.Text("{}"), store.Verify(ctx, reading("verify", progress))
+	return start(settle, func(stop *task) (jsontext.Text, error) {
+		return jsontext.Text("{}"), store.Verify(stop, reading("verify", progress))
 	})
 }
 
 // startSalvage opens a damaged volume, instead of the export open.
 func startSalvage(progress, settle js.Value, file int32) int32 {
-	return start(settle, func(ctx context.Context) (jsontext.Text, error) {
+	return start(settle, func(stop *task) (jsontext.Text, error) {
 		var f opfs.File = &opfs.MemFile{} // there is nothing in it, and Salvage says so
 		if file >= 0 {
 			f = opfs.OpenHandle(file)
 		}
-		s, found, err := opfs.Salvage(ctx, f, opfs.Options{Now: now}, reading("salvage", progress))
+		s, found, err := opfs.Salvage(stop, f, opfs.Options{Now: now}, reading("salvage", progress))
 		if err != nil {
 			_ = f.Close()
 			return nil, err

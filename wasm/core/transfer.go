@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"iter"
 
@@ -96,7 +95,7 @@ func endTransfer(id int32) {
 //go:wasmexport pages_open
 func pagesOpen(id, batch int32) int32 {
 	return begin(id, func(s *memfs.Snapshot, t *transfer, ask ask) ([]byte, error) {
-		err := s.HashPages(context.Background(), max(int(batch), 1), func(pages [][]byte) ([]memfs.Hash, error) {
+		err := s.HashPages(&task{}, max(int(batch), 1), func(pages [][]byte) ([]memfs.Hash, error) {
 			b := append(t.buf[:0], msgPages)
 			for _, p := range pages {
 				b = append(append(b, byte(len(p)), byte(len(p)>>8)), p...)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"syscall/js"
@@ -162,10 +161,10 @@ func (s *source) run(open, arg int32, answer func(kind byte, b []byte) ([]byte, 
 var errProtocol = errors.New("holdfast: the modules do not understand each other")
 
 // HashPages implements s3publish.Source.
-func (s *source) HashPages(ctx context.Context, batch int, sum func(pages [][]byte) ([]memfs.Hash, error)) error {
+func (s *source) HashPages(stop memfs.Stopper, batch int, sum func(pages [][]byte) ([]memfs.Hash, error)) error {
 	var pages [][]byte
 	_, err := s.run(opPagesOpen, int32(batch), func(kind byte, b []byte) ([]byte, error) {
-		if err := ctx.Err(); err != nil {
+		if err := stop.Err(); err != nil {
 			return nil, err
 		}
 		pages = pages[:0]
