@@ -1,10 +1,10 @@
 /** One instance of the core module: loading it, its memory, its exports, its death. */
 
 import * as abi from './abi.js'
-import { HoldfastError, codeOf, errnoOf, textOf, E } from './errors.js'
+import { HoldfastError, codeOf, errnoOf, textOf, throwIfAborted, E } from './errors.js'
 import { locate, compile } from './module.js'
 import { startProgram } from './program.js'
-import { callTask, errorOf } from './task.js'
+import { errorOf } from './task.js'
 
 /**
  * The file of a volume as a storage hands it over. Calls are synchronous and may throw.
@@ -90,7 +90,7 @@ export class Core {
   sync = () => 0
   /** @type {(err: HoldfastError) => void} Called once when the instance dies. */
   ondeath = () => {}
-  /** Who else is told of it: calls that wait for it, and the remote module. @type {import('./task.js').Ends} */
+  /** Who else is told of it: calls of the remote module that need it. @type {import('./task.js').Ends} */
   ends = new Set()
 
   /** What is known of the memory of open files, by number. @type {Run[]} */
@@ -134,22 +134,29 @@ export class Core {
     this.f64 = new Float64Array(b, this.#scratch, abi.SIZE >> 3)
   }
 
-  /** What the program has registered (task.go). */
-  get functions() {
-    return this.#program.scope.holdfast
-  }
-
   /**
-   * Calls a function that the program has registered and waits for what it settles with.
+   * Does a task of the module, step by step, until it is done, and answers with its result. Other calls have their turns between the steps.
    *
-   * @param {string} name
-   * @param {unknown[]} args
-   * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void }} io
+   * @param {'verify' | 'salvage'} phase
+   * @param {number} task its number
+   * @param {{ signal?: AbortSignal, onProgress?: (p: import('./volume.js').Progress) => void }} io
    * @returns {Promise<any>}
    */
-  async call(name, args, io) {
-    if (this.dead) throw this.dead
-    return callTask(this, [this.ends], name, args, io)
+  async finish(phase, task, { signal, onProgress }) {
+    for (;;) {
+      const rc = this.x.task_next(task)
+      if (rc < 0) throw this.failure(rc)
+      if (rc > 0) return JSON.parse(decoder.decode(this.out()))
+      if (this.u8.length === 0) this.refresh()
+      const [bytesDone, bytesTotal] = [this.f64[abi.NUMS >> 3], this.f64[(abi.NUMS >> 3) + 1]]
+      queueMicrotask(() => onProgress?.({ phase, bytesDone, bytesTotal, objectsDone: 0, objectsTotal: 0 })) // its exceptions are not ours
+      await new Promise((resolve) => setTimeout(resolve))
+      if (this.dead) throw this.dead
+      if (signal?.aborted) {
+        this.x.task_end(task)
+        throwIfAborted(signal)
+      }
+    }
   }
 
   #takeCause() {

@@ -1,4 +1,4 @@
-/** Calls of functions that a Go program has registered, and that settle later (task.go, wasm/remote/main.go). */
+/** Calls of functions that a Go program has registered, and that settle later (wasm/remote/main.go). */
 
 import { HoldfastError, codeOf, throwIfAborted } from './errors.js'
 

@@ -1,7 +1,7 @@
 /** An open volume. */
 
 import { SLOT } from './abi.js'
-import { HoldfastError } from './errors.js'
+import { HoldfastError, throwIfAborted } from './errors.js'
 import { Files } from './files.js'
 import { SnapshotFiles } from './files-snapshot.js'
 import { createFs } from './fs.js'
@@ -311,7 +311,10 @@ export class Volume {
    * @returns {Promise<void>}
    */
   async verify({ signal, onProgress } = {}) {
-    await this.#run((abort) => this[CORE].call('verify', [], { signal: abort, onProgress }), signal)
+    await this.#run(async (abort) => {
+      throwIfAborted(abort)
+      await this[CORE].finish('verify', this[CORE].x.verify(), { signal: abort, onProgress })
+    }, signal)
   }
 
   /**

@@ -29,9 +29,16 @@ type encoder struct {
 	page func(b []byte, n *node, i int) []byte
 }
 
+// Here and below, noinline keeps the core module small where calls are many and not hot.
+//
+//go:noinline
 func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
-func (e *encoder) int(v int64)   { e.b = binary.AppendVarint(e.b, v) }
-func (e *encoder) str(s string)  { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+
+//go:noinline
+func (e *encoder) int(v int64) { e.b = binary.AppendVarint(e.b, v) }
+
+//go:noinline
+func (e *encoder) str(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 func (e *encoder) set(bit uint64) {
 	e.b = binary.LittleEndian.AppendUint64(e.b, bit)
 }
@@ -138,6 +145,7 @@ type decoder struct {
 	page func(d *decoder) page
 }
 
+//go:noinline
 func (d *decoder) fail(what string) {
 	if d.err == nil {
 		d.err = errtext.Errorf("%w: %s", ErrBadNode, what)

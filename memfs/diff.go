@@ -3,7 +3,6 @@ package memfs
 import (
 	"bytes"
 	"cmp"
-	"path"
 	"slices"
 	"strings"
 
@@ -426,7 +425,7 @@ func (p *paths) path(at place) (string, error) {
 		if len(names) == 0 {
 			return "", ErrBadNode
 		}
-		name = path.Join(names[0], name)
+		name = names[0] + "/" + name
 		dir = in.parent
 	}
 	return name, nil

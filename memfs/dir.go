@@ -20,7 +20,7 @@ func checkName(name string) error {
 		return EINVAL
 	case len(name) > MaxName:
 		return ENAMETOOLONG
-	case strings.ContainsAny(name, "/\x00"):
+	case strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0:
 		return EINVAL
 	}
 	return nil

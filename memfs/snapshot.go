@@ -185,6 +185,7 @@ func (f *FS) dirEntries(r *root, dir Ino) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
+//go:noinline
 func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }

@@ -164,7 +164,7 @@ func (v *salvaged) scan(s *Store, size int64, step func(int64) error) error {
 		}
 	}
 	s.space.segment = v.segment
-	order.SortStableFunc(v.commits, func(a, b header) int { return cmp.Compare(b.seq, a.seq) })
+	order.SortFunc(v.commits, func(a, b header) int { return cmp.Compare(b.seq, a.seq) })
 	v.commits = slices.CompactFunc(v.commits, func(a, b header) bool { return a == b })
 	v.sort()
 	var moved []extent
@@ -184,7 +184,7 @@ func (v *salvaged) add(e extent) {
 }
 
 func (v *salvaged) sort() {
-	order.SortStableFunc(v.places, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
+	order.SortFunc(v.places, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
 }
 
 // record notes the record that bytes begin with, if any.

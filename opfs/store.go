@@ -196,6 +196,7 @@ func writeAll(f File, op string, p []byte, off int64) error {
 	return nil
 }
 
+//go:noinline
 func pointID(seq uint64) string {
 	if seq == 0 {
 		return ""

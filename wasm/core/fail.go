@@ -18,6 +18,11 @@ func fail(err error) int32 {
 	if err == nil {
 		return 0
 	}
+	return failed(err)
+}
+
+//go:noinline
+func failed(err error) int32 {
 	lastErr = err
 	return -int32(errnoOf(err))
 }

@@ -19,7 +19,6 @@ var (
 )
 
 func main() {
-	registerTasks()
 	select {} // the exports stay callable while main has not returned
 }
 

@@ -4,110 +4,115 @@ package main
 
 import (
 	"errors"
-	"syscall/js"
-	"time"
+	"iter"
 
 	"github.com/holdfast-fs/holdfast/opfs"
 	"github.com/holdfast-fs/holdfast/wasm/jsontext"
 )
 
-// What takes long cannot be an export. These functions, put on the global object that the loader gives this program, start a
-// goroutine, answer its number, and call back:
-//
-//	verify(progress, settle), salvage(progress, settle, file), cancel(number)
-//
-//	settle(error, result string)   once: JSON, one of the two empty
-//	progress(p string)             any number of times before; null to be told nothing
-//
-// with callbacks that never throw.
-func registerTasks() {
-	o := js.Global().Get("Object").New()
-	o.Set("verify", js.FuncOf(func(_ js.Value, a []js.Value) any { return startVerify(a[0], a[1]) }))
-	o.Set("salvage", js.FuncOf(func(_ js.Value, a []js.Value) any { return startSalvage(a[0], a[1], int32(a[2].Int())) }))
-	o.Set("cancel", js.FuncOf(func(_ js.Value, a []js.Value) any {
-		if t := running[int32(a[0].Int())]; t != nil {
-			t.cancelled = true
-		}
-		return nil
-	}))
-	js.Global().Set("holdfast", o)
+// task is work on the whole file, which takes long: it goes on while JavaScript asks for the next step, and waits between two. It is
+// the memfs.Stopper of that work.
+type task struct {
+	next  func() (bytesRead, bool)
+	stop  func()
+	ended bool // JavaScript wants no more steps
+	text  jsontext.Text
+	err   error
 }
 
+type bytesRead struct{ done, total int64 }
+
 var (
-	running = map[int32]*task{}
-	lastOp  int32
+	tasks = map[int32]*task{}
+
+	// errCancelled is what a task that was ended early ends with.
+	errCancelled = errors.New("cancelled")
 )
 
-// errCancelled is what a task that was cancelled ends with.
-var errCancelled = errors.New("cancelled")
-
-// task is a memfs.Stopper.
-type task struct{ cancelled bool }
-
 func (t *task) Err() error {
-	if t.cancelled {
+	if t.ended {
 		return errCancelled
 	}
 	return nil
 }
 
-// start runs fn in a goroutine and settles with what it returns.
-func start(settle js.Value, fn func(stop *task) (jsontext.Text, error)) int32 {
-	lastOp++
-	op := lastOp
+func newTask(work func(t *task, progress func(done, total int64)) (jsontext.Text, error)) int32 {
 	t := &task{}
-	running[op] = t
-	go func() {
-		text, err := fn(t)
-		delete(running, op)
-		if err != nil {
-			settle.Invoke(string(describe(err)), "")
-			return
-		}
-		settle.Invoke("", string(text))
-	}()
-	return op
+	t.next, t.stop = iter.Pull(func(yield func(bytesRead) bool) {
+		t.text, t.err = work(t, func(done, total int64) {
+			t.ended = t.ended || !yield(bytesRead{done, total})
+		})
+	})
+	lastID++
+	tasks[lastID] = t
+	return lastID
 }
 
-// reading reports the progress of reading a file, and lets JavaScript have a turn each time.
-func reading(phase string, progress js.Value) func(done, total int64) {
-	return func(done, total int64) {
-		if !progress.IsNull() {
-			t := jsontext.Text(nil).Open('{').Key("phase").String(phase).Key("bytesDone").Int(done).Key("bytesTotal").Int(total)
-			progress.Invoke(string(t.Key("objectsDone").Int(0).Key("objectsTotal").Int(0).Close('}')))
-		}
-		time.Sleep(time.Millisecond) // less would not leave the scheduler
+// task_next does a step. It answers 0 and leaves the bytes done and in all as numbers 0 and 1, or, at the end, the length of the JSON in the
+// result buffer, or an error.
+//
+//go:wasmexport task_next
+func taskNext(id int32) int32 {
+	t := tasks[id]
+	if t == nil {
+		return fail(errCancelled)
 	}
+	if p, more := t.next(); more {
+		num(0, float64(p.done))
+		num(1, float64(p.total))
+		return 0
+	}
+	delete(tasks, id)
+	if t.err != nil {
+		return fail(t.err)
+	}
+	return result(t.text)
 }
 
-// startVerify checks the whole file.
-func startVerify(progress, settle js.Value) int32 {
-	return start(settle, func(stop *task) (jsontext.Text, error) {
-		return jsontext.Text("{}"), store.Verify(stop, reading("verify", progress))
+// task_end gives a task up.
+//
+//go:wasmexport task_end
+func taskEnd(id int32) int32 {
+	if t := tasks[id]; t != nil {
+		delete(tasks, id)
+		t.ended = true
+		t.stop()
+	}
+	return 0
+}
+
+// verify is a task that checks the whole file.
+//
+//go:wasmexport verify
+func verify() int32 {
+	return newTask(func(t *task, progress func(done, total int64)) (jsontext.Text, error) {
+		return jsontext.Text("{}"), store.Verify(t, progress)
 	})
 }
 
-// startSalvage opens a damaged volume, instead of the export open.
-func startSalvage(progress, settle js.Value, file int32) int32 {
-	return start(settle, func(stop *task) (jsontext.Text, error) {
+// salvage is a task that opens a damaged volume, instead of the export open.
+//
+//go:wasmexport salvage
+func salvage(file int32) int32 {
+	return newTask(func(t *task, progress func(done, total int64)) (jsontext.Text, error) {
 		var f opfs.File = &opfs.MemFile{} // there is nothing in it, and Salvage says so
 		if file >= 0 {
 			f = opfs.OpenHandle(file)
 		}
-		s, found, err := opfs.Salvage(stop, f, opfs.Options{Now: now}, reading("salvage", progress))
+		s, found, err := opfs.Salvage(t, f, opfs.Options{Now: now}, progress)
 		if err != nil {
 			_ = f.Close()
 			return nil, err
 		}
 		use(s)
-		t := putPoint(jsontext.Text(nil).Open('{').Key("point"), found.Point).Close('}').Key("lost").Open('[')
+		text := putPoint(jsontext.Text(nil).Open('{').Key("point"), found.Point).Close('}').Key("lost").Open('[')
 		for _, seq := range found.Lost {
-			t = t.Int(int64(seq))
+			text = text.Int(int64(seq))
 		}
-		t = t.Close(']').Key("damages").Open('[')
+		text = text.Close(']').Key("damages").Open('[')
 		for _, d := range found.Damages {
-			t = t.String(d)
+			text = text.String(d)
 		}
-		return t.Close(']').Close('}'), nil
+		return text.Close(']').Close('}'), nil
 	})
 }

@@ -12,6 +12,8 @@ import (
 type Text []byte
 
 // next puts a comma between two values.
+//
+//go:noinline
 func (t Text) next() Text {
 	if n := len(t); n > 0 && t[n-1] != '{' && t[n-1] != '[' && t[n-1] != ':' {
 		t = append(t, ',')
@@ -20,21 +22,33 @@ func (t Text) next() Text {
 }
 
 // Open begins an object ('{') or an array ('[').
+//
+//go:noinline
 func (t Text) Open(bracket byte) Text { return append(t.next(), bracket) }
 
 // Close ends it ('}' or ']').
+//
+//go:noinline
 func (t Text) Close(bracket byte) Text { return append(t, bracket) }
 
 // Key begins a member of an object.
+//
+//go:noinline
 func (t Text) Key(name string) Text { return append(t.String(name), ':') }
 
 // Int appends a number.
+//
+//go:noinline
 func (t Text) Int(n int64) Text { return strconv.AppendInt(t.next(), n, 10) }
 
 // Bool appends true or false.
+//
+//go:noinline
 func (t Text) Bool(b bool) Text { return strconv.AppendBool(t.next(), b) }
 
 // Millis appends nanoseconds as milliseconds, with all their digits.
+//
+//go:noinline
 func (t Text) Millis(ns int64) Text {
 	whole, rest := ns/1e6, ns%1e6
 	t = t.next()
@@ -56,6 +70,8 @@ func (t Text) Millis(ns int64) Text {
 const hex = "0123456789abcdef"
 
 // String appends a string. What is not UTF-8 in it becomes U+FFFD.
+//
+//go:noinline
 func (t Text) String(s string) Text {
 	t = append(t.next(), '"')
 	for len(s) > 0 {
