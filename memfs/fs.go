@@ -3,7 +3,6 @@ package memfs
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
@@ -57,7 +56,7 @@ func New(o Options) *FS {
 
 func newFS(o Options) *FS {
 	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
+		o.Now = Now
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29

@@ -1,12 +1,14 @@
+//go:build !holdfastcore
+
 package memfs
 
 import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"sync"
-	"syscall"
 )
 
 // File is an open file or directory of the live tree, shaped as *os.File.
@@ -37,14 +39,14 @@ func (f *File) wrap(op string, err error) error {
 }
 
 func (f *File) readable() error {
-	if f.flag&syscall.O_WRONLY != 0 {
+	if f.flag&os.O_WRONLY != 0 {
 		return EBADF
 	}
 	return nil
 }
 
 func (f *File) writable() error {
-	if f.flag&(syscall.O_WRONLY|syscall.O_RDWR) == 0 {
+	if f.flag&(os.O_WRONLY|os.O_RDWR) == 0 {
 		return EBADF
 	}
 	return nil
@@ -98,7 +100,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 func (f *File) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.flag&syscall.O_APPEND != 0 {
+	if f.flag&os.O_APPEND != 0 {
 		a, err := f.h.Attr()
 		if err != nil {
 			return 0, f.wrap("write", err)

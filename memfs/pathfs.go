@@ -1,10 +1,12 @@
+//go:build !holdfastcore
+
 package memfs
 
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
-	"syscall"
 	"time"
 )
 
@@ -50,20 +52,20 @@ func (f *FS) on(op, name string, follow bool, fn func(ino Ino, in *inode) error)
 }
 
 // Open opens a file or directory for reading.
-func (f *FS) Open(name string) (fs.File, error) { return f.OpenFile(name, syscall.O_RDONLY, 0) }
+func (f *FS) Open(name string) (fs.File, error) { return f.OpenFile(name, os.O_RDONLY, 0) }
 
 // Create opens a file for reading and writing, made or emptied first.
 func (f *FS) Create(name string) (fs.File, error) {
-	return f.OpenFile(name, syscall.O_RDWR|syscall.O_CREAT|syscall.O_TRUNC, 0o666)
+	return f.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
 // OpenFile is os.OpenFile. The file is a *File.
 func (f *FS) OpenFile(name string, flag int, perm fs.FileMode) (fs.File, error) {
 	var file *File
 	err := f.by("open", name, true, func(at Resolved) error {
-		write := flag&(syscall.O_WRONLY|syscall.O_RDWR) != 0
+		write := flag&(os.O_WRONLY|os.O_RDWR) != 0
 		switch {
-		case at.Ino == 0 && flag&syscall.O_CREAT == 0:
+		case at.Ino == 0 && flag&os.O_CREATE == 0:
 			return ENOENT
 		case at.Ino == 0:
 			ino, err := f.mknod(at.Parent, at.Name, inode{mode: S_IFREG | linuxMode(perm)})
@@ -71,11 +73,11 @@ func (f *FS) OpenFile(name string, flag int, perm fs.FileMode) (fs.File, error) 
 				return err
 			}
 			at.Ino = ino
-		case flag&(syscall.O_CREAT|syscall.O_EXCL) == syscall.O_CREAT|syscall.O_EXCL:
+		case flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
 			return EEXIST
-		case at.Type == S_IFDIR && (write || flag&syscall.O_CREAT != 0):
+		case at.Type == S_IFDIR && (write || flag&os.O_CREATE != 0):
 			return EISDIR
-		case flag&syscall.O_TRUNC != 0 && write:
+		case flag&os.O_TRUNC != 0 && write:
 			if err := f.setAttr(at.Ino, SetSize, Attr{}); err != nil {
 				return err
 			}
@@ -198,7 +200,7 @@ func (f *FS) twoNames(op, oldname, newname string, fn func(from, to Resolved) er
 		}
 	}
 	if err != nil {
-		return &linkError{Op: op, Old: oldname, New: newname, Err: err}
+		return &os.LinkError{Op: op, Old: oldname, New: newname, Err: err}
 	}
 	return nil
 }
@@ -213,7 +215,7 @@ func (f *FS) Symlink(oldname, newname string) error {
 		return err
 	})
 	if err != nil {
-		return &linkError{Op: "symlink", Old: oldname, New: newname, Err: errors.Unwrap(err)}
+		return &os.LinkError{Op: "symlink", Old: oldname, New: newname, Err: errors.Unwrap(err)}
 	}
 	return nil
 }
@@ -303,7 +305,7 @@ func (f *FS) ReadFile(name string) (b []byte, err error) {
 
 // WriteFile sets a file's content, making the file if need be.
 func (f *FS) WriteFile(name string, data []byte, perm fs.FileMode) error {
-	file, err := f.OpenFile(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_TRUNC, perm)
+	file, err := f.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
 	}

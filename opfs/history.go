@@ -71,7 +71,7 @@ func (s *Store) eachPoint(fn func(*point) bool) error {
 
 // retained returns the points that the policy keeps, oldest first: the newest, the newest Keep (of which those in memory count), and all with a label.
 func (s *Store) retained() []entry {
-	oldest := s.o.Now() - int64(s.o.MaxAge)
+	oldest := s.o.Now() - s.o.MaxAge
 	newer := len(s.pending)
 	var out []entry
 	for i, e := range slices.Backward(s.history) {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/memfs/errtext"
@@ -20,9 +19,9 @@ import (
 
 // Options are the settings of a store. The zero value is ready to use.
 type Options struct {
-	Now    func() int64  // nanoseconds since 1970; nil is the system's clock
-	Keep   int           // how many points without a label the history lists; 0 is 50
-	MaxAge time.Duration // older points without a label are not listed; 0 is no limit
+	Now    func() int64 // nanoseconds since 1970; nil is the system's clock
+	Keep   int          // how many points without a label the history lists; 0 is 50
+	MaxAge int64        // in nanoseconds: older points without a label are not listed; 0 is no limit
 
 	// Smaller ones than the default let short tests see much cleaning.
 	Segment    int64 // bytes of a segment of a new volume, a multiple of 512 from 8 KiB to 64 MiB; 0 is 1 MiB. No block may be longer
