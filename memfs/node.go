@@ -103,7 +103,6 @@ type inode struct {
 
 func (in *inode) is(typ uint32) bool { return in.mode&S_IFMT == typ }
 
-//go:noinline
 func (in *inode) attr(ino Ino) Attr {
 	a := Attr{Ino: ino, Mode: in.mode, Nlink: in.nlink, UID: in.uid, GID: in.gid, Rdev: in.rdev, Size: in.size,
 		Atime: in.atime, Mtime: in.mtime, Ctime: in.ctime, Btime: in.btime}
