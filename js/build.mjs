@@ -1,5 +1,5 @@
 /**
- * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
+ * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `remote.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
  *
  *   node build.mjs            all of them
  *   node build.mjs go.js      only those that are named
@@ -20,7 +20,8 @@ const targets = {
     writeFileSync(join(dist, 'go.js'), wrapped(goLoader()))
     writeFileSync(join(dist, 'go.d.ts'), 'export function createGo(): { go: any, scope: any, output: string[] }\n')
   },
-  'core.wasm': () => goBuild('core'),
+  'core.wasm': () => goBuild('core', 'holdfastcore'),
+  'remote.wasm': () => goBuild('remote'),
   's3.wasm': () => goBuild('s3'),
   // Shipped, so that a worker finds it without a bundler: import maps do not reach into workers.
   'comlink.js': () => {
@@ -38,9 +39,12 @@ function goLoader() {
   return readFileSync(join(root, 'lib/wasm/wasm_exec.js'), 'utf8')
 }
 
-/** @param {string} name */
-function goBuild(name) {
-  execFileSync(GO, ['build', '-trimpath', '-ldflags=-s -w', '-o', join(dist, `${name}.wasm`), `./wasm/${name}`], {
+/**
+ * @param {string} name
+ * @param {string} [tags] of the build: memfs/core.go says what that one is
+ */
+function goBuild(name, tags = '') {
+  execFileSync(GO, ['build', '-trimpath', '-ldflags=-s -w', '-tags', tags, '-o', join(dist, `${name}.wasm`), `./wasm/${name}`], {
     cwd: join(here, '..'),
     env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
     stdio: 'inherit',

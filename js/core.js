@@ -4,6 +4,7 @@ import * as abi from './abi.js'
 import { HoldfastError, codeOf, errnoOf, textOf, throwIfAborted, E } from './errors.js'
 import { locate, compile } from './module.js'
 import { startProgram } from './program.js'
+import { errorOf } from './task.js'
 
 /**
  * The file of a volume as a storage hands it over. Calls are synchronous and may throw.
@@ -89,11 +90,11 @@ export class Core {
   sync = () => 0
   /** @type {(err: HoldfastError) => void} Called once when the instance dies. */
   ondeath = () => {}
+  /** Who else is told of it: calls of the remote module that need it. @type {import('./task.js').Ends} */
+  ends = new Set()
 
   /** What is known of the memory of open files, by number. @type {Run[]} */
   #runs = []
-  /** @type {Set<(err: HoldfastError) => void>} Calls that wait for Go. */
-  #pending = new Set()
   /** @type {import('./program.js').Program} */ // @ts-ignore set by #run
   #program
   #file
@@ -109,7 +110,7 @@ export class Core {
   /** @param {WebAssembly.Module} module */
   async #run(module) {
     const imports = { holdfast: { now: Date.now, ...this.#fileImports() } }
-    this.#program = await startProgram(module, 'the volume', imports, (err) => this.kill(err))
+    this.#program = await startProgram(module, 'the volume', imports, (err) => this.kill(err), 'open the volume again: it is as of its last commit; please report the trace in `details`')
     this.x = this.#program.exports
     this.#memory = this.x.mem
     if (this.x.abi() !== abi.ABI) {
@@ -134,44 +135,28 @@ export class Core {
   }
 
   /**
-   * Calls a function that the Go program has registered (remote.go) and waits for what it settles with.
+   * Does a task of the module, step by step, until it is done, and answers with its result. Other calls have their turns between the steps.
    *
-   * @param {string} name
-   * @param {object | null} store an object store, for what works on one
-   * @param {object} options
-   * @param {{ signal?: AbortSignal, onProgress?: (p: any) => void, key?: Uint8Array | null }} io
+   * @param {'verify' | 'salvage'} phase
+   * @param {number} task its number
+   * @param {{ signal?: AbortSignal, onProgress?: (p: import('./volume.js').Progress) => void }} io
    * @returns {Promise<any>}
    */
-  call(name, store, options, { signal, onProgress, key = null }) {
-    return new Promise((resolve, reject) => {
+  async finish(phase, task, { signal, onProgress }) {
+    for (;;) {
+      const rc = this.x.task_next(task)
+      if (rc < 0) throw this.failure(rc)
+      if (rc > 0) return JSON.parse(decoder.decode(this.out()))
+      if (this.u8.length === 0) this.refresh()
+      const [bytesDone, bytesTotal] = [this.f64[abi.NUMS >> 3], this.f64[(abi.NUMS >> 3) + 1]]
+      queueMicrotask(() => onProgress?.({ phase, bytesDone, bytesTotal, objectsDone: 0, objectsTotal: 0 })) // its exceptions are not ours
+      await new Promise((resolve) => setTimeout(resolve))
       if (this.dead) throw this.dead
-      throwIfAborted(signal)
-      const functions = this.#program.scope.holdfast
-      let id = 0
-      const abort = () => {
-        if (!this.dead) functions.cancel(id)
+      if (signal?.aborted) {
+        this.x.task_end(task)
+        throwIfAborted(signal)
       }
-      const end = () => {
-        signal?.removeEventListener('abort', abort)
-        this.#pending.delete(fail)
-      }
-      const fail = (/** @type {unknown} */ err) => {
-        end()
-        reject(err)
-      }
-      // Go calls these, the first of them perhaps before the call below returns. What the caller does then, its exceptions
-      // too, must not happen inside of Go: hence the microtasks.
-      const settle = (/** @type {string} */ error, /** @type {string} */ result, /** @type {unknown} */ cause, /** @type {Uint8Array} */ bytes) =>
-        queueMicrotask(() => {
-          if (error) return fail(remoteError(error, signal?.aborted ? signal.reason : (cause ?? undefined)))
-          end()
-          resolve(bytes ?? JSON.parse(result))
-        })
-      const progress = (/** @type {string} */ json) => queueMicrotask(() => onProgress?.(JSON.parse(json)))
-      this.#pending.add(fail)
-      signal?.addEventListener('abort', abort, { once: true })
-      id = functions[name](store, JSON.stringify(options), onProgress ? progress : null, settle, key)
-    })
+    }
   }
 
   #takeCause() {
@@ -225,6 +210,19 @@ export class Core {
   }
 
   // Bytes
+
+  /**
+   * Leaves bytes for the next call that takes some: 0, or a negative errno.
+   *
+   * @param {Uint8Array} bytes
+   */
+  leave(bytes) {
+    const at = this.x.inbox(bytes.length)
+    if (at < 0) return at
+    if (this.u8.length === 0) this.refresh()
+    this.u8.set(bytes, at)
+    return 0
+  }
 
   /**
    * Copies the n bytes that handle_read has just left views of.
@@ -377,7 +375,7 @@ export class Core {
     const n = this.x.failure()
     const cause = this.#takeCause()
     if (n <= 0) return new HoldfastError(codeOf(-rc), textOf(-rc), { errno: -rc, cause })
-    const err = remoteError(decoder.decode(this.out()), cause)
+    const err = errorOf(decoder.decode(this.out()), cause)
     // The storage knows best why it failed: its file was taken over, or is closed.
     return err.code === 'ErrIO' && cause instanceof HoldfastError ? cause : err
   }
@@ -397,7 +395,7 @@ export class Core {
     this.#scratch = 0
     this.#setViews(new ArrayBuffer(abi.SIZE))
     this.#program?.stop()
-    for (const fail of [...this.#pending]) fail(err)
+    for (const end of [...this.ends]) end(err)
     this.ondeath(err)
   }
 
@@ -429,15 +427,4 @@ export class Core {
       file_close: () => attempt((f) => f.close()),
     }
   }
-}
-
-/**
- * A HoldfastError from the JSON that the module makes of a Go error.
- *
- * @param {string} json
- * @param {unknown} [cause]
- */
-export function remoteError(json, cause) {
-  const { code, message, ...more } = JSON.parse(json)
-  return new HoldfastError(code || codeOf(more.errno), message, { ...more, cause })
 }

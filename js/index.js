@@ -66,7 +66,7 @@ export async function salvage(name, options = {}) {
   /** @type {any} */
   let salvaged
   const volume = await start(name, { storage, durability: 'manual', ifLocked, signal, wasm }, async (core, file) => {
-    salvaged = await core.call('salvage', null, { file }, { signal, onProgress })
+    salvaged = await core.finish('salvage', core.x.salvage(file), { signal, onProgress })
   })
   return { volume, salvaged }
 }

@@ -12,14 +12,16 @@ import { HoldfastError } from './errors.js'
 const compiled = new Map()
 
 /**
- * @param {'core.wasm' | 's3.wasm'} name
+ * @param {'core.wasm' | 'remote.wasm' | 's3.wasm'} name
  * @param {WasmSource} [given]
  * @returns {WasmSource}
  */
 export function locate(name, given) {
   if (given !== undefined) return given
-  // Written out so that bundlers see both files.
-  return name === 'core.wasm' ? new URL('./dist/core.wasm', import.meta.url) : new URL('./dist/s3.wasm', import.meta.url)
+  // Written out so that bundlers see the files.
+  if (name === 'core.wasm') return new URL('./dist/core.wasm', import.meta.url)
+  if (name === 'remote.wasm') return new URL('./dist/remote.wasm', import.meta.url)
+  return new URL('./dist/s3.wasm', import.meta.url)
 }
 
 /**

@@ -17,9 +17,10 @@ import { HoldfastError } from './errors.js'
  * @param {string} what in messages
  * @param {Record<string, Record<string, Function>>} imports
  * @param {(err: HoldfastError) => void} died called when the program ends, which only a panic does
+ * @param {string} [hint] what to do then
  * @returns {Promise<Program>}
  */
-export async function startProgram(module, what, imports, died) {
+export async function startProgram(module, what, imports, died, hint = 'call it again; please report the trace in `details`') {
   const { go, scope, output } = createGo()
   /** @type {HoldfastError | null} */
   let dead = null
@@ -32,7 +33,7 @@ export async function startProgram(module, what, imports, died) {
   go.exit = (/** @type {number} */ code) => {
     const lines = output.join('').trim().split('\n')
     dead = new HoldfastError('ErrInternal', `${what} stopped: ${lines[0] || `exit code ${code}`}`, {
-      hint: 'open the volume again: it is as of its last commit; please report the trace in `details`',
+      hint,
       details: lines.join('\n'),
     })
     stop()

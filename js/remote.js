@@ -1,9 +1,9 @@
 /** What can be done with published volumes without opening one. */
 
 import { S_IFDIR, S_IFLNK, S_IFREG } from './abi.js'
-import { Core } from './core.js'
 import { HoldfastError } from './errors.js'
 import { Stats } from './fs-stats.js'
+import { remoteModule } from './remote-module.js'
 
 /**
  * Options of everything that works on an object store.
@@ -12,7 +12,7 @@ import { Stats } from './fs-stats.js'
  * @property {Uint8Array} [encryptionKey] 32 bytes that what is published is encrypted with. It is lost without them
  * @property {AbortSignal} [signal] stops within one request
  * @property {(p: import('./volume.js').Progress) => void} [onProgress] no number ever gets smaller
- * @property {import('./module.js').WasmSource} [wasm] where core.wasm is, when it is not beside this package
+ * @property {import('./module.js').WasmSource} [wasm] where remote.wasm is, when it is not beside this package
  *
  * A snapshot in an object store.
  *
@@ -135,9 +135,9 @@ export async function prune(remote, { keep = 0, olderThan = 0, gracePeriod, dryR
 export async function readRemote(remote, { name, snapshot, encryptionKey, signal, onProgress, wasm }) {
   const id = typeof snapshot === 'string' ? snapshot : (snapshot?.id ?? '')
   const key = checkKey(encryptionKey)
-  const core = await sharedCore(wasm)
-  const { reader, info } = await core.call('openRemote', remote, { volume: name, snapshot: id }, { signal, onProgress, key })
-  return new RemoteFiles(core, reader, info)
+  const module = await remoteModule(wasm, signal)
+  const { reader, info } = await module.call('openRemote', remote, { volume: name, snapshot: id }, { signal, onProgress, key })
+  return new RemoteFiles(module, reader, info)
 }
 
 const CHUNK = 8 << 20
@@ -148,16 +148,16 @@ const CHUNK = 8 << 20
  */
 export class RemoteFiles {
   /** @readonly @type {import('./volume.js').Published} */ snapshot
-  #core
+  #module
   #reader
 
   /**
-   * @param {Core} core
+   * @param {import('./remote-module.js').RemoteModule} module
    * @param {number} reader
    * @param {import('./volume.js').Published} snapshot
    */
-  constructor(core, reader, snapshot) {
-    this.#core = core
+  constructor(module, reader, snapshot) {
+    this.#module = module
     this.#reader = reader
     this.snapshot = snapshot
   }
@@ -168,7 +168,7 @@ export class RemoteFiles {
    * @param {{ signal?: AbortSignal, offset?: number, length?: number }} [options]
    */
   async #call(op, path, { signal, offset = 0, length = 0 } = {}) {
-    return this.#core.call('readRemote', null, { reader: this.#reader, op, path, offset, length }, { signal })
+    return this.#module.call('readRemote', null, { reader: this.#reader, op, path, offset, length }, { signal })
   }
 
   /**
@@ -260,7 +260,7 @@ export class RemoteFiles {
 
   /** Gives the memory back. Calls reject with EBADF from then on; a second close does nothing. */
   async close() {
-    if (!this.#core.dead) await this.#call('close', '').catch(() => {})
+    if (!this.#module.dead) await this.#call('close', '').catch(() => {})
   }
 }
 
@@ -286,25 +286,6 @@ export function checkKey(key) {
   return key
 }
 
-/** @type {Map<unknown, Promise<Core>>} Instances of the module without a volume, by where the module comes from. */
-const cores = new Map()
-
-/** @param {import('./module.js').WasmSource} [wasm] */
-export function sharedCore(wasm) {
-  const at = typeof wasm === 'string' || wasm instanceof URL ? String(wasm) : wasm
-  let core = cores.get(at)
-  if (!core) {
-    const forget = () => cores.delete(at)
-    core = Core.start({ wasm, file: null }).then((c) => {
-      c.ondeath = forget // the next call starts another
-      return c
-    })
-    core.catch(forget)
-    cores.set(at, core)
-  }
-  return core
-}
-
 /**
  * @param {string} what
  * @param {ObjectStore} remote
@@ -314,5 +295,5 @@ export function sharedCore(wasm) {
  */
 async function call(what, remote, request, { encryptionKey, signal, onProgress, wasm }) {
   const key = checkKey(encryptionKey)
-  return (await sharedCore(wasm)).call(what, remote, request, { signal, onProgress, key })
+  return (await remoteModule(wasm, signal)).call(what, remote, request, { signal, onProgress, key })
 }

@@ -1,12 +1,13 @@
 /** An open volume. */
 
 import { SLOT } from './abi.js'
-import { HoldfastError } from './errors.js'
+import { HoldfastError, throwIfAborted } from './errors.js'
 import { Files } from './files.js'
 import { SnapshotFiles } from './files-snapshot.js'
 import { createFs } from './fs.js'
 import { CORE } from './internal.js'
 import { checkKey } from './remote.js'
+import { remoteModule } from './remote-module.js'
 
 /**
  * A point that can be restored.
@@ -84,6 +85,7 @@ import { checkKey } from './remote.js'
  * @property {Uint8Array} [encryptionKey] 32 bytes that what is published is encrypted with (AES-256-GCM). It is lost without them
  * @property {AbortSignal} [signal] stops within one request
  * @property {(p: Progress) => void} [onProgress] no number ever gets smaller
+ * @property {import('./module.js').WasmSource} [wasm] where remote.wasm is, when it is not beside this package
  *
  * How requests that fail for a time are tried again: after a pause that doubles, between half and one and a half of its mean, or when the
  * server says (Retry-After, up to a minute).
@@ -309,7 +311,10 @@ export class Volume {
    * @returns {Promise<void>}
    */
   async verify({ signal, onProgress } = {}) {
-    await this.#run((abort) => this[CORE].call('verify', null, {}, { signal: abort, onProgress }), signal)
+    await this.#run(async (abort) => {
+      throwIfAborted(abort)
+      await this[CORE].finish('verify', this[CORE].x.verify(), { signal: abort, onProgress })
+    }, signal)
   }
 
   /**
@@ -334,11 +339,20 @@ export class Volume {
    *   overwrite: replace a head that is not ours, or is encrypted with another key
    * @returns {Promise<PublishResult>}
    */
-  async publish(remote, { label = '', overwrite = false, onConflict = 'fail', name = this.name, encryptionKey, signal, onProgress } = {}) {
+  async publish(remote, { label = '', overwrite = false, onConflict = 'fail', name = this.name, encryptionKey, signal, onProgress, wasm } = {}) {
     if (onConflict !== 'fail' && onConflict !== 'branch') throw new TypeError(`onConflict must be 'fail' or 'branch', not ${JSON.stringify(onConflict)}`)
     const key = checkKey(encryptionKey)
-    const options = { volume: name, label, overwrite, onConflict }
-    return this.#run((abort) => this[CORE].call('publish', remote, options, { signal: abort, onProgress, key }), signal)
+    return this.#run(async (abort) => {
+      const core = this[CORE]
+      const origin = this.uuid
+      const reader = this.#result(core.x.reader_open(0)) // now, whenever the module comes: what changes from here on is not part of it
+      try {
+        const options = { volume: name, label, overwrite, onConflict, origin, reader }
+        return await (await remoteModule(wasm, abort)).call('publish', remote, options, { signal: abort, onProgress, key, core })
+      } finally {
+        core.x.reader_close(reader)
+      }
+    }, signal)
   }
 
   /**
@@ -350,13 +364,14 @@ export class Volume {
    * @param {TransferOptions & { snapshot?: Published | string }} [options] snapshot: another one than the current, of those that `listSnapshots` tells
    * @returns {Promise<Published>}
    */
-  async pull(remote, { snapshot, name = this.name, encryptionKey, signal, onProgress } = {}) {
+  async pull(remote, { snapshot, name = this.name, encryptionKey, signal, onProgress, wasm } = {}) {
     const options = { volume: name, snapshot: snapshot === undefined ? '' : idOf(snapshot) }
     const key = checkKey(encryptionKey)
     return this.#run(async (abort) => {
-      const { op, info } = await this[CORE].call('pull', remote, options, { signal: abort, onProgress, key })
-      this.#result(this[CORE].x.pull_apply(op))
-      this[CORE].epochChanged()
+      const core = this[CORE]
+      const { reader, info } = await (await remoteModule(wasm, abort)).call('pull', remote, options, { signal: abort, onProgress, key, core })
+      this.#result(core.x.pull_apply(reader))
+      core.epochChanged()
       return info
     }, signal)
   }

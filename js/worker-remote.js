@@ -152,6 +152,7 @@ export class RemoteVolume {
   async #call(method, args, options = {}, remote) {
     const { signal, onProgress, ...rest } = options
     throwIfAborted(signal)
+    if (rest.wasm instanceof URL) rest.wasm = String(rest.wasm) // which can be sent
     if (METHODS[method] >= 0) args.push(rest)
     const id = ++this.#calls
     const sent = new Sent()

@@ -1,9 +1,7 @@
 package memfs
 
 import (
-	"context"
-	"crypto/sha256"
-	"fmt"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Content addressing, for stores that keep blobs by their SHA-256: a page without its trailing zeros is a blob, and so is
@@ -11,7 +9,7 @@ import (
 
 // HashPages computes the hashes of the snapshot's pages that have none yet. sum is given up to batch pages at a time
 // (each of 1 to PageSize bytes, good during the call only) and returns one hash for each. sum may block.
-func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]byte) ([]Hash, error)) error {
+func (s *Snapshot) HashPages(stop Stopper, batch int, sum func(pages [][]byte) ([]Hash, error)) error {
 	type slot struct {
 		n *node
 		i int
@@ -22,7 +20,7 @@ func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]
 		if len(pages) == 0 {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
+		if err := stop.Err(); err != nil {
 			return err
 		}
 		hashes, err := sum(pages)
@@ -30,7 +28,7 @@ func (s *Snapshot) HashPages(ctx context.Context, batch int, sum func(pages [][]
 			return err
 		}
 		if len(hashes) != len(pages) {
-			return fmt.Errorf("memfs: %d hashes for %d pages: %w", len(hashes), len(pages), EINVAL)
+			return errtext.Errorf("memfs: %d hashes for %d pages: %w", len(hashes), len(pages), EINVAL)
 		}
 		s.fs.mu.Lock()
 		for i, at := range slots {
@@ -123,12 +121,13 @@ func (n *node) setHash(i int, h Hash) {
 
 // Export calls emit for each blob of the snapshot for which has is false, everything below a node before the node. A node that has is
 // true for is left out with everything below it. emit may block; data is good during the call only.
-// It returns the root's hash. Pages that HashPages has not seen are hashed here.
-func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) error) (Hash, error) {
+// It returns the root's hash. sum is SHA-256: it is given nodes, and pages that HashPages has not seen; it may block, and what it is given is good
+// during the call only. Hashes are remembered, so that the next Export of a tree costs what is new.
+func (s *Snapshot) Export(sum func([]byte) (Hash, error), has func(Hash) bool, emit func(h Hash, data []byte) error) (Hash, error) {
 	if s.root == nil {
 		return Hash{}, EINVAL
 	}
-	e := exporter{s: s, has: has, emit: emit, seen: map[Hash]bool{}}
+	e := exporter{s: s, sum: sum, has: has, emit: emit, seen: map[Hash]bool{}}
 	e.enc = encoder{
 		link: func(b []byte, l *link) []byte { return append(b, l.n.hash[:]...) },
 		page: func(b []byte, n *node, i int) []byte { return append(b, n.hashes[i][:]...) },
@@ -142,9 +141,9 @@ func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) er
 	encoded := e.enc.b
 	e.enc.b = nil
 	s.fs.mu.Unlock()
-	h := Hash(sha256.Sum256(encoded))
-	if has(h) {
-		return h, nil
+	h, err := sum(encoded)
+	if err != nil || has(h) {
+		return h, err
 	}
 	if err := e.send(&s.root.table, kindInodes, int(s.root.height)); err != nil {
 		return Hash{}, err
@@ -154,6 +153,7 @@ func (s *Snapshot) Export(has func(Hash) bool, emit func(h Hash, data []byte) er
 
 type exporter struct {
 	s    *Snapshot
+	sum  func([]byte) (Hash, error)
 	has  func(Hash) bool
 	emit func(Hash, []byte) error
 	seen map[Hash]bool
@@ -198,12 +198,19 @@ func (e *exporter) hash(l *link, k kind, level int) error {
 			return err
 		}
 		if b != nil {
+			h, err := e.sum(b)
+			if err != nil {
+				return err
+			}
 			e.s.fs.mu.Lock()
-			n.setHash(i, sha256.Sum256(b))
+			n.setHash(i, h)
 			e.s.fs.mu.Unlock()
 		}
 	}
-	h := Hash(sha256.Sum256(e.encode(n)))
+	h, err := e.sum(e.encode(n))
+	if err != nil {
+		return err
+	}
 	e.s.fs.mu.Lock()
 	n.hash = &h
 	e.s.fs.mu.Unlock()
@@ -268,7 +275,7 @@ func (im *importer) build(rootHash Hash) (*Snapshot, error) {
 	}
 	r, err := im.decoder(b).root()
 	if err == nil && r.files > im.inodes() {
-		err = fmt.Errorf("%w: fewer inodes than the %d counted", ErrBadNode, r.files)
+		err = errtext.Errorf("%w: fewer inodes than the %d counted", ErrBadNode, r.files)
 	}
 	if err == nil {
 		f.mu.Lock()

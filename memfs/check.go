@@ -1,16 +1,19 @@
 package memfs
 
 import (
-	"fmt"
 	"slices"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
+
+//go:noinline
+func badNode(format string, args ...any) error {
+	return errtext.Errorf("%w: %s", ErrBadNode, errtext.Sprintf(format, args...))
+}
 
 // validate checks that a state is a filesystem: every name leads to an inode of its type, every inode has as many names as it counts,
 // in the directories it says, and every directory hangs on the root. It visits no more than the state says it has.
 func (f *FS) validate(r *root) error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrBadNode, fmt.Sprintf(format, args...))
-	}
 	type seen struct {
 		in    *inode
 		names []Ino // the directories that name it, as found
@@ -20,29 +23,29 @@ func (f *FS) validate(r *root) error {
 	names := 0
 	err := f.eachInode(&r.table, int(r.height), 0, func(ino Ino, in *inode) error {
 		if uint64(len(inodes)) >= r.files {
-			return bad("more inodes than the %d counted", r.files)
+			return badNode("more inodes than the %d counted", r.files)
 		}
 		if ino == 0 || ino >= r.next {
-			return bad("inode %d out of range", ino)
+			return badNode("inode %d out of range", ino)
 		}
 		inodes[ino] = &seen{in: in}
 		if in.is(S_IFDIR) {
 			dirs = append(dirs, ino)
 			names++
 			if len(in.others) > 0 {
-				return bad("directory %d has two names", ino)
+				return badNode("directory %d has two names", ino)
 			}
 		} else {
 			names += int(min(in.nlink, maxLinks))
 			if in.nlink > 0 && len(in.others) != int(in.nlink)-1 {
-				return bad("inode %d counts %d names and places %d", ino, in.nlink, len(in.others)+1)
+				return badNode("inode %d counts %d names and places %d", ino, in.nlink, len(in.others)+1)
 			}
 		}
 		if in.is(S_IFREG) && pagesOf(in.size) > pageSpan(in.height) && !in.data.empty() {
-			return bad("inode %d is larger than its tree", ino)
+			return badNode("inode %d is larger than its tree", ino)
 		}
 		if in.is(S_IFLNK) && in.size != int64(len(in.target)) {
-			return bad("symbolic link %d has another size than its target", ino)
+			return badNode("symbolic link %d has another size than its target", ino)
 		}
 		return nil
 	})
@@ -50,28 +53,28 @@ func (f *FS) validate(r *root) error {
 		return err
 	}
 	if uint64(len(inodes)) != r.files {
-		return bad("%d inodes where %d are counted", len(inodes), r.files)
+		return badNode("%d inodes where %d are counted", len(inodes), r.files)
 	}
 	if top := inodes[RootIno]; top == nil || !top.in.is(S_IFDIR) || top.in.parent != RootIno {
-		return bad("no root directory")
+		return badNode("no root directory")
 	}
 	for _, dir := range dirs {
 		d := inodes[dir].in
 		var count, subdirs int64
 		err := f.eachName(&d.data, func(e Dirent) error {
 			if count++; count > d.size {
-				return bad("directory %d has more names than it counts", dir)
+				return badNode("directory %d has more names than it counts", dir)
 			}
 			if names--; names < 0 {
-				return bad("more names than inodes count")
+				return badNode("more names than inodes count")
 			}
 			at, err := f.findName(&d.data, e.Name)
 			if err != nil || at != e {
-				return bad("name %q of directory %d is in the wrong place", e.Name, dir)
+				return badNode("name %q of directory %d is in the wrong place", e.Name, dir)
 			}
 			c := inodes[e.Ino]
 			if c == nil || c.in.mode&S_IFMT != e.Type || c.in.nlink == 0 || e.Ino == RootIno {
-				return bad("name %q of directory %d leads nowhere", e.Name, dir)
+				return badNode("name %q of directory %d leads nowhere", e.Name, dir)
 			}
 			if c.names = append(c.names, dir); e.Type == S_IFDIR {
 				subdirs++
@@ -82,27 +85,27 @@ func (f *FS) validate(r *root) error {
 			return err
 		}
 		if count != d.size || d.nlink != 0 && int64(d.nlink) != 2+subdirs {
-			return bad("directory %d counts %d names and %d links", dir, d.size, d.nlink)
+			return badNode("directory %d counts %d names and %d links", dir, d.size, d.nlink)
 		}
 	}
 	for ino, c := range inodes {
 		want := append(slices.Clone(c.in.others), c.in.parent)
 		if c.in.nlink == 0 {
 			if want = nil; !slices.Contains(r.orphans, ino) {
-				return bad("inode %d has no name", ino)
+				return badNode("inode %d has no name", ino)
 			}
 		} else if ino == RootIno {
 			want = nil
 		}
-		slices.Sort(want)
-		slices.Sort(c.names)
+		sortInos(want)
+		sortInos(c.names)
 		if !slices.Equal(want, c.names) {
-			return bad("inode %d is named in directories %v and says %v", ino, c.names, want)
+			return badNode("inode %d is named in %d directories, and not in those %d that it says", ino, len(c.names), len(want))
 		}
 	}
 	for _, ino := range r.orphans {
 		if c := inodes[ino]; c == nil || c.in.nlink != 0 {
-			return bad("orphan %d is none", ino)
+			return badNode("orphan %d is none", ino)
 		}
 	}
 	// Each directory has one parent; all hang on the root if no walk upwards goes in a circle.
@@ -114,7 +117,7 @@ func (f *FS) validate(r *root) error {
 				break
 			}
 			if way = append(way, at); len(way) > len(dirs) {
-				return bad("directory %d is in a circle", dir)
+				return badNode("directory %d is in a circle", dir)
 			}
 		}
 		for _, at := range way {
@@ -163,27 +166,27 @@ func (f *FS) Check(held ...*Snapshot) error {
 	}
 	for r, n := range roots {
 		if r.refs != n {
-			return fmt.Errorf("memfs: a root counts %d holders and has %d", r.refs, n)
+			return errtext.Errorf("memfs: a root counts %d holders and has %d", r.refs, n)
 		}
 		hold(&r.table)
 	}
 	for n, refs := range nodes {
 		if n.refs != refs {
-			return fmt.Errorf("memfs: a node of kind %d counts %d holders and has %d", n.kind, n.refs, refs)
+			return errtext.Errorf("memfs: a node of kind %d counts %d holders and has %d", int(n.kind), n.refs, refs)
 		}
 	}
 	for _, id := range f.slabs.free {
 		if pages[id] != 0 || f.slabs.refs[id-1] != 0 {
-			return fmt.Errorf("memfs: page %d is free and held", id)
+			return errtext.Errorf("memfs: page %d is free and held", uint32(id))
 		}
 	}
 	for i, refs := range f.slabs.refs {
 		if id := pageID(i + 1); refs != pages[id] {
-			return fmt.Errorf("memfs: page %d counts %d holders and has %d", id, refs, pages[id])
+			return errtext.Errorf("memfs: page %d counts %d holders and has %d", uint32(id), refs, pages[id])
 		}
 	}
 	if f.slabs.used != len(pages) || f.slabs.used+len(f.slabs.free) != len(f.slabs.refs) {
-		return fmt.Errorf("memfs: %d pages used, %d held, %d free of %d", f.slabs.used, len(pages), len(f.slabs.free), len(f.slabs.refs))
+		return errtext.Errorf("memfs: %d pages used, %d held, %d free of %d", f.slabs.used, len(pages), len(f.slabs.free), len(f.slabs.refs))
 	}
 	return nil
 }

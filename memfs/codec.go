@@ -3,8 +3,9 @@ package memfs
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/bits"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // How nodes are encoded. There are two dialects that differ in how a node names what is below it:
@@ -28,9 +29,16 @@ type encoder struct {
 	page func(b []byte, n *node, i int) []byte
 }
 
+// Here and below, noinline keeps the core module small where calls are many and not hot.
+//
+//go:noinline
 func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
-func (e *encoder) int(v int64)   { e.b = binary.AppendVarint(e.b, v) }
-func (e *encoder) str(s string)  { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+
+//go:noinline
+func (e *encoder) int(v int64) { e.b = binary.AppendVarint(e.b, v) }
+
+//go:noinline
+func (e *encoder) str(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 func (e *encoder) set(bit uint64) {
 	e.b = binary.LittleEndian.AppendUint64(e.b, bit)
 }
@@ -137,9 +145,10 @@ type decoder struct {
 	page func(d *decoder) page
 }
 
+//go:noinline
 func (d *decoder) fail(what string) {
 	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrBadNode, what)
+		d.err = errtext.Errorf("%w: %s", ErrBadNode, what)
 	}
 	d.b = nil
 }

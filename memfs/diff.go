@@ -2,9 +2,11 @@ package memfs
 
 import (
 	"bytes"
-	"path"
+	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-fs/holdfast/memfs/order"
 )
 
 // ChangeKind says what became of a path between two snapshots.
@@ -55,7 +57,7 @@ func Diff(a, b *Snapshot) ([]Change, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(d.out, func(x, y Change) int {
+	order.SortFunc(d.out, func(x, y Change) int {
 		if x.Kind == Delete || y.Kind == Delete {
 			if x.Kind != y.Kind {
 				return int(x.Kind) - int(y.Kind) // Delete is the highest
@@ -393,7 +395,7 @@ func (p *paths) of(ino Ino, in *inode) ([]place, error) {
 		return nil, nil
 	}
 	dirs := append([]Ino{in.parent}, in.others...)
-	slices.Sort(dirs)
+	sortInos(dirs)
 	var out []place
 	for _, dir := range slices.Compact(dirs) {
 		names, err := p.names(dir, ino)
@@ -406,6 +408,8 @@ func (p *paths) of(ino Ino, in *inode) ([]place, error) {
 	}
 	return out, nil
 }
+
+func sortInos(list []Ino) { order.SortFunc(list, func(a, b Ino) int { return cmp.Compare(a, b) }) }
 
 func (p *paths) path(at place) (string, error) {
 	name := at.name
@@ -421,7 +425,7 @@ func (p *paths) path(at place) (string, error) {
 		if len(names) == 0 {
 			return "", ErrBadNode
 		}
-		name = path.Join(names[0], name)
+		name = names[0] + "/" + name
 		dir = in.parent
 	}
 	return name, nil

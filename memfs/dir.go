@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/holdfast-fs/holdfast/memfs/order"
 )
 
 // A directory is a hash trie: a leaf holds up to maxNames names in order; a fuller
@@ -18,7 +20,7 @@ func checkName(name string) error {
 		return EINVAL
 	case len(name) > MaxName:
 		return ENAMETOOLONG
-	case strings.ContainsAny(name, "/\x00"):
+	case strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0:
 		return EINVAL
 	}
 	return nil
@@ -135,7 +137,7 @@ func (f *FS) joinNames(n *node) {
 }
 
 func sortNames(names []Dirent) {
-	sort.Slice(names, func(i, j int) bool { return names[i].Name < names[j].Name })
+	order.SortFunc(names, func(a, b Dirent) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // eachName calls fn for every name, in the order of the trie.

@@ -23,4 +23,5 @@
 //   - A handle that was open before a Restore answers ESTALE.
 //   - There are no permission checks, and access times change only when they are set.
 //   - Where the store cannot be read, an operation answers the store's error and changes nothing.
+//   - With the build tag holdfastcore, what needs package io/fs is missing: see core.go. The core module is built so.
 package memfs

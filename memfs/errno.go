@@ -1,10 +1,5 @@
 package memfs
 
-import (
-	"io/fs"
-	"syscall"
-)
-
 // Errno is an error number as Linux defines it (asm-generic/errno-base.h and errno.h).
 // It is the same on every platform, so that it can cross to JavaScript as a number.
 // errors.Is relates it to the sentinels of io/fs and to syscall.Errno.
@@ -32,56 +27,44 @@ const (
 	ESTALE       Errno = 116 // the handle is of a time before a restore
 )
 
-var errnoText = map[Errno]string{
-	EPERM:        "operation not permitted",
-	ENOENT:       "no such file or directory",
-	EIO:          "input/output error",
-	EBADF:        "bad file descriptor",
-	EACCES:       "permission denied",
-	EEXIST:       "file exists",
-	EXDEV:        "invalid cross-device link",
-	ENOTDIR:      "not a directory",
-	EISDIR:       "is a directory",
-	EINVAL:       "invalid argument",
-	EFBIG:        "file too large",
-	ENOSPC:       "no space left on device",
-	EROFS:        "read-only file system",
-	EMLINK:       "too many links",
-	ENAMETOOLONG: "file name too long",
-	ENOTEMPTY:    "directory not empty",
-	ELOOP:        "too many levels of symbolic links",
-	ESTALE:       "stale file handle",
-}
-
 func (e Errno) Error() string {
-	if s, ok := errnoText[e]; ok {
-		return s
+	switch e {
+	case EPERM:
+		return "operation not permitted"
+	case ENOENT:
+		return "no such file or directory"
+	case EIO:
+		return "input/output error"
+	case EBADF:
+		return "bad file descriptor"
+	case EACCES:
+		return "permission denied"
+	case EEXIST:
+		return "file exists"
+	case EXDEV:
+		return "invalid cross-device link"
+	case ENOTDIR:
+		return "not a directory"
+	case EISDIR:
+		return "is a directory"
+	case EINVAL:
+		return "invalid argument"
+	case EFBIG:
+		return "file too large"
+	case ENOSPC:
+		return "no space left on device"
+	case EROFS:
+		return "read-only file system"
+	case EMLINK:
+		return "too many links"
+	case ENAMETOOLONG:
+		return "file name too long"
+	case ENOTEMPTY:
+		return "directory not empty"
+	case ELOOP:
+		return "too many levels of symbolic links"
+	case ESTALE:
+		return "stale file handle"
 	}
 	return "unknown error"
-}
-
-// hostErrno lists the host's numbers, where they may differ from Linux's.
-var hostErrno = map[syscall.Errno]Errno{
-	syscall.EPERM: EPERM, syscall.ENOENT: ENOENT, syscall.EIO: EIO, syscall.EBADF: EBADF, syscall.EACCES: EACCES,
-	syscall.EEXIST: EEXIST, syscall.EXDEV: EXDEV, syscall.ENOTDIR: ENOTDIR, syscall.EISDIR: EISDIR, syscall.EINVAL: EINVAL,
-	syscall.EFBIG: EFBIG, syscall.ENOSPC: ENOSPC, syscall.EROFS: EROFS, syscall.EMLINK: EMLINK,
-	syscall.ENAMETOOLONG: ENAMETOOLONG, syscall.ENOTEMPTY: ENOTEMPTY, syscall.ELOOP: ELOOP, syscall.ESTALE: ESTALE,
-}
-
-// Is relates an Errno to the sentinels of io/fs and to the host's numbers.
-func (e Errno) Is(target error) bool {
-	switch target {
-	case fs.ErrNotExist:
-		return e == ENOENT
-	case fs.ErrExist:
-		return e == EEXIST || e == ENOTEMPTY
-	case fs.ErrPermission:
-		return e == EACCES || e == EPERM || e == EROFS
-	case fs.ErrInvalid:
-		return e == EINVAL
-	case fs.ErrClosed:
-		return e == EBADF
-	}
-	host, ok := target.(syscall.Errno)
-	return ok && hostErrno[host] == e
 }

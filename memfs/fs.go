@@ -1,10 +1,10 @@
 package memfs
 
 import (
-	"fmt"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Options are the settings of a new FS. The zero value is ready to use.
@@ -46,7 +46,7 @@ func New(o Options) *FS {
 	f.touched.Many = true
 	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
 	if err != nil || ino != RootIno {
-		panic(fmt.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
+		panic(errtext.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
 	}
 	if in, _ := f.edit(RootIno); o.Created != 0 {
 		in.atime, in.mtime, in.ctime, in.btime = o.Created, o.Created, o.Created, o.Created
@@ -56,7 +56,7 @@ func New(o Options) *FS {
 
 func newFS(o Options) *FS {
 	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
+		o.Now = Now
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29
@@ -181,7 +181,7 @@ func (f *FS) become(r *root) error {
 
 func (f *FS) readBlock(r Ref, p []byte) error {
 	if f.reader == nil {
-		return fmt.Errorf("memfs: no store to read block at %d from: %w", r.Off, EIO)
+		return errtext.Errorf("memfs: no store to read block at %d from: %w", r.Off, EIO)
 	}
 	return f.reader.ReadBlock(r, p)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+func sha(b []byte) (Hash, error) { return sha256.Sum256(b), nil }
+
 // forge builds blobs as a hostile publisher would.
 type forge map[Hash][]byte
 

@@ -583,7 +583,7 @@ func TestExportedStateImportsAgain(t *testing.T) {
 				return out, nil
 			}))
 		}
-		root, err := snap.Export(func(h Hash) bool { return blobs[h] != nil }, func(h Hash, data []byte) error {
+		root, err := snap.Export(sha, func(h Hash) bool { return blobs[h] != nil }, func(h Hash, data []byte) error {
 			if sha256.Sum256(data) != h || blobs[h] != nil {
 				t.Fatal("a blob under a wrong hash, or twice")
 			}
@@ -591,7 +591,7 @@ func TestExportedStateImportsAgain(t *testing.T) {
 			return nil
 		})
 		m.ok(err)
-		again, err := snap.Export(func(h Hash) bool { return blobs[h] != nil }, func(Hash, []byte) error {
+		again, err := snap.Export(sha, func(h Hash) bool { return blobs[h] != nil }, func(Hash, []byte) error {
 			t.Fatal("sent without a change")
 			return nil
 		})
@@ -605,7 +605,7 @@ func TestExportedStateImportsAgain(t *testing.T) {
 		sameState(t, "imported", stateOf(t, other, other.live), want)
 		m.ok(other.Check(got))
 		// The imported tree has the same hashes without hashing again.
-		if h, err := got.Export(func(Hash) bool { return false }, func(Hash, []byte) error { return nil }); err != nil || h != root {
+		if h, err := got.Export(sha, func(Hash) bool { return false }, func(Hash, []byte) error { return nil }); err != nil || h != root {
 			t.Fatalf("imported tree has hash %x, want %x (%v)", h, root, err)
 		}
 		got.Release()

@@ -1,7 +1,5 @@
 package memfs
 
-import "crypto/sha256"
-
 // The filesystem is one tree of nodes: the table of inodes is a radix tree by inode
 // number, every directory a hash trie of names, every file a radix tree of pages.
 // Nodes are counted by reference, and a node may be edited in place only while every
@@ -18,7 +16,7 @@ type Ref struct {
 func (r Ref) ok() bool { return r.Len != 0 }
 
 // Hash is the SHA-256 of a blob: a page without its trailing zeros, or an encoded node.
-type Hash [sha256.Size]byte
+type Hash [32]byte
 
 type kind uint8
 

@@ -1,3 +1,5 @@
+//go:build !holdfastcore
+
 package memfs
 
 import (

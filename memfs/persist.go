@@ -142,6 +142,7 @@ func (d *decoder) ref(limit uint64) Ref {
 	return r
 }
 
+//go:noinline
 func localDecoder(b []byte) *decoder {
 	return &decoder{
 		b:    b,

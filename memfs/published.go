@@ -2,7 +2,8 @@ package memfs
 
 import (
 	"bytes"
-	"fmt"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Stage collects blobs for an import as they come, in any order. Pages go into the filesystem's memory at once, so that it
@@ -19,7 +20,7 @@ func (f *FS) NewStage() *Stage {
 	s.im.get = func(h Hash) ([]byte, error) {
 		b := s.nodes[h]
 		if b == nil {
-			return nil, fmt.Errorf("%w: blob %x is missing", ErrBadNode, h[:])
+			return nil, errtext.Errorf("%w: blob %x is missing", ErrBadNode, h[:])
 		}
 		return b, nil
 	}

@@ -1,6 +1,9 @@
 package memfs
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const maxFollow = 40 // symbolic links in one path, as Linux has it
 
@@ -90,4 +93,21 @@ func (f *FS) exists(r *root, path string, follow bool) (Ino, *inode, error) {
 	}
 	in, err := f.inode(r, at.Ino)
 	return at.Ino, in, err
+}
+
+// validPath is io/fs.ValidPath: names between slashes, none of them empty, "." or "..", but "." alone.
+func validPath(name string) bool {
+	if name == "." || !utf8.ValidString(name) {
+		return name == "."
+	}
+	for {
+		part, rest, more := strings.Cut(name, "/")
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+		if !more {
+			return true
+		}
+		name = rest
+	}
 }

@@ -1,11 +1,5 @@
 package memfs
 
-import (
-	"io"
-	"io/fs"
-	"path"
-)
-
 // Snapshot is the filesystem at one instant. It never changes, and is an io/fs.FS (with ReadDirFS,
 // ReadFileFS, StatFS and ReadLinkFS); a path follows symbolic links inside the snapshot.
 // It is safe for concurrent use, beside the live tree too.
@@ -13,13 +7,6 @@ type Snapshot struct {
 	fs   *FS
 	root *root
 }
-
-var (
-	_ fs.ReadDirFS  = (*Snapshot)(nil)
-	_ fs.ReadFileFS = (*Snapshot)(nil)
-	_ fs.StatFS     = (*Snapshot)(nil)
-	_ fs.ReadLinkFS = (*Snapshot)(nil)
-)
 
 // Release gives back the memory that only this snapshot holds. The snapshot answers EINVAL from then on.
 // A second Release does nothing.
@@ -46,35 +33,53 @@ func (s *Snapshot) Clone() *Snapshot {
 // at locks the filesystem and resolves a path of io/fs. The caller unlocks, on an error too.
 func (s *Snapshot) at(name string, follow bool) (Ino, *inode, error) {
 	s.fs.mu.Lock()
-	if !fs.ValidPath(name) || s.root == nil {
+	if !validPath(name) || s.root == nil {
 		return 0, nil, EINVAL
 	}
 	return s.fs.exists(s.root, name, follow)
 }
 
-// Open implements io/fs.FS.
-func (s *Snapshot) Open(name string) (fs.File, error) {
-	ino, in, err := s.at(name, true)
-	defer s.fs.mu.Unlock()
-	if err != nil {
-		return nil, pathError("open", name, err)
-	}
-	return &snapshotFile{snap: s, ino: ino, info: fileInfo{path.Base(name), in.attr(ino)}}, nil
-}
-
-// Stat implements io/fs.StatFS.
-func (s *Snapshot) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, true) }
-
-// Lstat implements io/fs.ReadLinkFS.
-func (s *Snapshot) Lstat(name string) (fs.FileInfo, error) { return s.stat("lstat", name, false) }
-
-func (s *Snapshot) stat(op, name string, follow bool) (fs.FileInfo, error) {
+// Attr is Stat, or Lstat, without io/fs around it.
+func (s *Snapshot) Attr(name string, follow bool) (Attr, error) {
 	ino, in, err := s.at(name, follow)
 	defer s.fs.mu.Unlock()
 	if err != nil {
-		return nil, pathError(op, name, err)
+		return Attr{}, pathError("stat", name, err)
 	}
-	return fileInfo{path.Base(name), in.attr(ino)}, nil
+	return in.attr(ino), nil
+}
+
+// Names is ReadDir without io/fs around it: sorted, and without "." and "..".
+func (s *Snapshot) Names(name string) ([]Dirent, error) {
+	ino, _, err := s.at(name, true)
+	defer s.fs.mu.Unlock()
+	if err == nil {
+		var list []Dirent
+		if list, err = s.fs.readDir(s.root, ino); err == nil {
+			return list, nil
+		}
+	}
+	return nil, pathError("readdir", name, err)
+}
+
+// ReadInode reads a file by its inode number, as io.ReaderAt does. EBADF: the snapshot was released.
+func (s *Snapshot) ReadInode(ino Ino, p []byte, off int64) (int, error) {
+	s.fs.mu.Lock()
+	defer s.fs.mu.Unlock()
+	if s.root == nil {
+		return 0, EBADF
+	}
+	in, err := s.fs.inode(s.root, ino)
+	if err != nil {
+		return 0, err
+	}
+	if in.is(S_IFDIR) {
+		return 0, EISDIR
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return s.fs.readAt(in, p, off)
 }
 
 // ReadLink implements io/fs.ReadLinkFS.
@@ -88,193 +93,4 @@ func (s *Snapshot) ReadLink(name string) (string, error) {
 		return "", pathError("readlink", name, err)
 	}
 	return in.target, nil
-}
-
-// ReadFile implements io/fs.ReadFileFS.
-func (s *Snapshot) ReadFile(name string) ([]byte, error) {
-	_, in, err := s.at(name, true)
-	defer s.fs.mu.Unlock()
-	if err != nil {
-		return nil, pathError("open", name, err)
-	}
-	b, err := s.fs.readAll(in)
-	if err != nil {
-		return nil, pathError("read", name, err)
-	}
-	return b, nil
-}
-
-func (f *FS) readAll(in *inode) ([]byte, error) {
-	if in.is(S_IFDIR) {
-		return nil, EISDIR
-	}
-	b := make([]byte, in.size)
-	n, err := f.readAt(in, b, 0)
-	return b[:n], err
-}
-
-// ReadDir implements io/fs.ReadDirFS.
-func (s *Snapshot) ReadDir(name string) ([]fs.DirEntry, error) {
-	ino, _, err := s.at(name, true)
-	defer s.fs.mu.Unlock()
-	if err == nil {
-		var list []fs.DirEntry
-		if list, err = s.fs.dirEntries(s.root, ino); err == nil {
-			return list, nil
-		}
-	}
-	return nil, pathError("readdir", name, err)
-}
-
-func (f *FS) dirEntries(r *root, dir Ino) ([]fs.DirEntry, error) {
-	names, err := f.readDir(r, dir)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]fs.DirEntry, len(names))
-	for i, e := range names {
-		in, err := f.inode(r, e.Ino)
-		if err != nil {
-			return nil, err
-		}
-		list[i] = fs.FileInfoToDirEntry(fileInfo{e.Name, in.attr(e.Ino)})
-	}
-	return list, nil
-}
-
-func pathError(op, name string, err error) error {
-	return &fs.PathError{Op: op, Path: name, Err: err}
-}
-
-// snapshotFile is an open file or directory of a snapshot.
-type snapshotFile struct {
-	snap   *Snapshot
-	ino    Ino
-	info   fileInfo
-	off    int64
-	list   dirList
-	closed bool
-}
-
-var (
-	_ fs.ReadDirFile = (*snapshotFile)(nil)
-	_ io.ReaderAt    = (*snapshotFile)(nil)
-	_ io.Seeker      = (*snapshotFile)(nil)
-)
-
-func (s *snapshotFile) Stat() (fs.FileInfo, error) {
-	if s.closed {
-		return nil, pathError("stat", s.info.name, EBADF)
-	}
-	return s.info, nil
-}
-
-func (s *snapshotFile) Close() error {
-	if s.closed {
-		return pathError("close", s.info.name, EBADF)
-	}
-	s.closed = true
-	return nil
-}
-
-// Read implements io.Reader.
-func (s *snapshotFile) Read(p []byte) (int, error) {
-	n, err := s.ReadAt(p, s.off)
-	s.off += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// ReadAt implements io.ReaderAt.
-func (s *snapshotFile) ReadAt(p []byte, off int64) (int, error) {
-	f := s.snap.fs
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var err error = EBADF
-	if !s.closed && s.snap.root != nil {
-		var in *inode
-		if in, err = f.inode(s.snap.root, s.ino); err == nil {
-			if in.is(S_IFDIR) {
-				err = EISDIR
-			} else if len(p) > 0 {
-				var n int
-				if n, err = f.readAt(in, p, off); err == nil || err == io.EOF {
-					return n, err
-				}
-			}
-		}
-	}
-	if err == nil {
-		return 0, nil
-	}
-	return 0, pathError("read", s.info.name, err)
-}
-
-// Seek implements io.Seeker.
-func (s *snapshotFile) Seek(off int64, whence int) (int64, error) {
-	to, err := seek(s.off, s.info.attr.Size, off, whence)
-	if err != nil {
-		return 0, pathError("seek", s.info.name, err)
-	}
-	s.off = to
-	return to, nil
-}
-
-func seek(at, size, off int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		off += at
-	case io.SeekEnd:
-		off += size
-	case io.SeekStart:
-	default:
-		return 0, EINVAL
-	}
-	if off < 0 {
-		return 0, EINVAL
-	}
-	return off, nil
-}
-
-// ReadDir implements io/fs.ReadDirFile.
-func (s *snapshotFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	if s.closed {
-		return nil, pathError("readdir", s.info.name, EBADF)
-	}
-	return s.list.next(n, s.info.name, func() ([]fs.DirEntry, error) {
-		f := s.snap.fs
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if s.snap.root == nil {
-			return nil, EBADF
-		}
-		return f.dirEntries(s.snap.root, s.ino)
-	})
-}
-
-// dirList hands out a directory's entries in portions, as io/fs.ReadDirFile says.
-type dirList struct {
-	rest []fs.DirEntry
-	read bool
-}
-
-func (d *dirList) next(n int, name string, read func() ([]fs.DirEntry, error)) ([]fs.DirEntry, error) {
-	if !d.read {
-		list, err := read()
-		if err != nil {
-			return nil, pathError("readdir", name, err)
-		}
-		d.rest, d.read = list, true
-	}
-	out := d.rest
-	if n > 0 {
-		if len(out) == 0 {
-			return nil, io.EOF
-		}
-		out = out[:min(n, len(out))]
-	}
-	d.rest = d.rest[len(out):]
-	return out, nil
 }

@@ -1,12 +1,14 @@
+//go:build !holdfastcore
+
 package memfs
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
 
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
@@ -152,11 +154,11 @@ func (t *Tree) lookup(ctx context.Context, dir treeInode, name string) (treeInod
 		}
 		in, err := t.inode(ctx, n.names[i].Ino)
 		if err == ENOENT || err == nil && in.mode&S_IFMT != n.names[i].Type {
-			err = fmt.Errorf("%w: name %q leads nowhere", ErrBadNode, name)
+			err = errtext.Errorf("%w: name %q leads nowhere", ErrBadNode, name)
 		}
 		return in, err
 	}
-	return treeInode{}, fmt.Errorf("%w: directory %d is too deep", ErrBadNode, dir.ino)
+	return treeInode{}, errtext.Errorf("%w: directory %d is too deep", ErrBadNode, dir.ino)
 }
 
 // resolve walks a path as FS.resolve does, to an inode that is there. It begins at the root, with or without "/".
@@ -166,7 +168,7 @@ func (t *Tree) resolve(ctx context.Context, path string, follow bool) (treeInode
 		err = ENOENT
 	}
 	if err == ENOENT {
-		err = fmt.Errorf("%w: no root directory", ErrBadNode)
+		err = errtext.Errorf("%w: no root directory", ErrBadNode)
 	}
 	if err != nil {
 		return top, err
@@ -190,7 +192,7 @@ func (t *Tree) resolve(ctx context.Context, path string, follow bool) (treeInode
 			continue
 		case name == "..":
 			if at, err = t.inode(ctx, at.parent); err != nil || !at.is(S_IFDIR) {
-				return at, fmt.Errorf("%w: a directory has no parent", ErrBadNode)
+				return at, errtext.Errorf("%w: a directory has no parent", ErrBadNode)
 			}
 			path = rest
 			continue
@@ -265,7 +267,7 @@ func (t *Tree) ReadDir(ctx context.Context, path string) ([]Dirent, error) {
 		for i := range n.links {
 			if h, ok := n.child(i); ok {
 				if depth > maxHeight {
-					return fmt.Errorf("%w: directory %d is too deep", ErrBadNode, in.ino)
+					return errtext.Errorf("%w: directory %d is too deep", ErrBadNode, in.ino)
 				}
 				if err := walk(h, prefix|uint64(i)<<(fanBits*depth), depth+1); err != nil {
 					return err
@@ -275,7 +277,7 @@ func (t *Tree) ReadDir(ctx context.Context, path string) ([]Dirent, error) {
 		for _, d := range n.names {
 			// A leaf that is used in two places, to unfold into many names, is in a wrong one.
 			if (xxh3.HashString(d.Name)^prefix)&(1<<(fanBits*depth)-1) != 0 || int64(len(names)) >= in.size {
-				return fmt.Errorf("%w: name %q is in the wrong place", ErrBadNode, d.Name)
+				return errtext.Errorf("%w: name %q is in the wrong place", ErrBadNode, d.Name)
 			}
 			names = append(names, d)
 		}
@@ -329,7 +331,7 @@ func (t *Tree) readPages(ctx context.Context, in treeInode, p []byte, off int64)
 		}
 		for i, b := range blobs {
 			if len(b) > PageSize {
-				return fmt.Errorf("%w: page of %d bytes", ErrBadNode, len(b))
+				return errtext.Errorf("%w: page of %d bytes", ErrBadNode, len(b))
 			}
 			to, from := places[i]-off, int64(0)
 			if to < 0 {

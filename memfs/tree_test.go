@@ -36,7 +36,7 @@ func exported(t testing.TB) (Hash, map[Hash][]byte) {
 	blobs := map[Hash][]byte{}
 	snap := f.Snapshot()
 	defer snap.Release()
-	root, err := snap.Export(func(Hash) bool { return false }, func(h Hash, b []byte) error {
+	root, err := snap.Export(sha, func(Hash) bool { return false }, func(h Hash, b []byte) error {
 		blobs[h] = bytes.Clone(b)
 		return nil
 	})

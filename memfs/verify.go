@@ -1,6 +1,7 @@
 package memfs
 
-import "context"
+// Stopper tells work that takes long to stop: when Err answers an error. A context.Context is one; the core module has no room for that package.
+type Stopper interface{ Err() error }
 
 // Verifier reads every block of stored states once and checks it.
 type Verifier struct {
@@ -19,12 +20,12 @@ func (f *FS) NewVerifier(step func(bytes int64) error) *Verifier {
 
 // Check reads every block that an encoded root reaches, but those that it has read before, and then checks that the state
 // is a filesystem.
-func (v *Verifier) Check(ctx context.Context, encoded []byte) error {
+func (v *Verifier) Check(stop Stopper, encoded []byte) error {
 	r, err := localDecoder(encoded).root()
 	if err != nil {
 		return err
 	}
-	if err := v.link(ctx, &r.table, kindInodes, int(r.height)); err != nil {
+	if err := v.link(stop, &r.table, kindInodes, int(r.height)); err != nil {
 		return err
 	}
 	v.fs.mu.Lock()
@@ -33,7 +34,7 @@ func (v *Verifier) Check(ctx context.Context, encoded []byte) error {
 	return v.fs.validate(r)
 }
 
-func (v *Verifier) block(ctx context.Context, r Ref) ([]byte, error) {
+func (v *Verifier) block(stop Stopper, r Ref) ([]byte, error) {
 	if cap(v.buf) < int(r.Len) {
 		v.buf = make([]byte, max(int(r.Len), PageSize))
 	}
@@ -42,7 +43,7 @@ func (v *Verifier) block(ctx context.Context, r Ref) ([]byte, error) {
 		return nil, err
 	}
 	v.bytes += int64(r.Len)
-	if err := ctx.Err(); err != nil {
+	if err := stop.Err(); err != nil {
 		return nil, err
 	}
 	return b, v.step(v.bytes)
@@ -54,11 +55,11 @@ func (v *Verifier) known(r Ref) bool {
 	return ok
 }
 
-func (v *Verifier) link(ctx context.Context, l *link, k kind, level int) error {
+func (v *Verifier) link(stop Stopper, l *link, k kind, level int) error {
 	if l.empty() || v.known(l.ref) {
 		return nil
 	}
-	b, err := v.block(ctx, l.ref)
+	b, err := v.block(stop, l.ref)
 	if err != nil {
 		return err
 	}
@@ -68,10 +69,10 @@ func (v *Verifier) link(ctx context.Context, l *link, k kind, level int) error {
 	}
 	for i := range n.pages {
 		if p := &n.pages[i]; !p.hole() && !v.known(p.ref()) {
-			if _, err := v.block(ctx, p.ref()); err != nil {
+			if _, err := v.block(stop, p.ref()); err != nil {
 				return err
 			}
 		}
 	}
-	return n.each(k, level, func(l *link, k kind, level int) error { return v.link(ctx, l, k, level) })
+	return n.each(k, level, func(l *link, k kind, level int) error { return v.link(stop, l, k, level) })
 }

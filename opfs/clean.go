@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/order"
 )
 
 // Space is given back in cycles, a bounded piece of work after each commit and none without one:
@@ -213,7 +214,7 @@ func (c *cleaner) plan() {
 	}
 	sp.vacate(empty, nil)
 	used -= len(empty)
-	slices.SortFunc(partly, func(a, b uint32) int { return cmp.Compare(c.needs[a], c.needs[b]) })
+	order.SortFunc(partly, func(a, b uint32) int { return cmp.Compare(c.needs[a], c.needs[b]) })
 	gain := int64(0)
 	limit := full + full/4 + 2
 	for _, slot := range partly {

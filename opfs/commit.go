@@ -1,9 +1,8 @@
 package opfs
 
 import (
-	"fmt"
-
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // Commit says what a commit did.
@@ -26,7 +25,7 @@ func (s *Store) Commit(label string) (Commit, error) {
 		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrReadOnly, Hint: "copy or publish what is here, then start a new volume"}
 	}
 	if len(label) > MaxLabel {
-		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: fmt.Sprintf("use at most %d bytes", MaxLabel)}
+		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: errtext.Sprintf("use at most %d bytes", MaxLabel)}
 	}
 	if label == "" && !s.dirty() && s.point.seq != 0 {
 		return Commit{Point: s.public(&s.point, true)}, nil

@@ -27,7 +27,12 @@ func isSuperJournal(name string) bool {
 	if at < 0 || name[at:at+3] != "-mj" || name[len(name)-3] != '9' {
 		return false
 	}
-	return strings.Trim(name[at+3:], "0123456789ABCDEF") == ""
+	for _, c := range []byte(name[at+3:]) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
 }
 
 // Sync is what a guest's fsync calls. It commits, unless all that changed since the last commit is one SQLite database
@@ -89,7 +94,7 @@ func (s *Store) journalOpen(db memfs.Place, dbTouched bool) bool {
 	}
 	switch magic := string(j[:8]); {
 	case magic == journalMagic:
-	case !dbTouched && magic == strings.Repeat("\x00", 8):
+	case !dbTouched && magic == "\x00\x00\x00\x00\x00\x00\x00\x00":
 	default:
 		return false
 	}

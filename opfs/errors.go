@@ -2,7 +2,8 @@ package opfs
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // The errors of a store. Each arrives wrapped in an *Error that says where and what to do.
@@ -38,7 +39,7 @@ type Error struct {
 func (e *Error) Error() string {
 	s := "opfs: " + e.Op
 	if e.Off >= 0 {
-		s += fmt.Sprintf(" at offset %d", e.Off)
+		s += errtext.Sprintf(" at offset %d", e.Off)
 	}
 	return s + ": " + e.Err.Error()
 }
@@ -53,7 +54,7 @@ const (
 )
 
 func corrupt(op string, off int64, format string, args ...any) error {
-	return &Error{Op: op, Off: off, Err: fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...)), Hint: hintCorrupt}
+	return &Error{Op: op, Off: off, Err: errtext.Errorf("%w: %s", ErrCorrupt, errtext.Sprintf(format, args...)), Hint: hintCorrupt}
 }
 
 func failed(op string, off int64, err error) error {
@@ -62,7 +63,7 @@ func failed(op string, off int64, err error) error {
 	case errors.Is(err, ErrQuota):
 		e.Hint = hintQuota
 	case !errors.Is(err, ErrIO) && !errors.Is(err, ErrClosed):
-		e.Err = fmt.Errorf("%w: %w", ErrIO, err)
+		e.Err = errtext.Errorf("%w: %w", ErrIO, err)
 	}
 	return e
 }

@@ -3,9 +3,10 @@
 package opfs
 
 import (
-	"fmt"
 	"io"
 	"unsafe"
+
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // handle is a FileSystemSyncAccessHandle, or a file of Node, that JavaScript holds under a number. The calls are synchronous,
@@ -44,11 +45,11 @@ func result(op string, n int32) error {
 	case n >= 0:
 		return nil
 	case n == -eNOSPC:
-		return fmt.Errorf("%w: %s", ErrQuota, op)
+		return errtext.Errorf("%w: %s", ErrQuota, op)
 	case n == -eBADF:
-		return fmt.Errorf("%w: %s", ErrClosed, op)
+		return errtext.Errorf("%w: %s", ErrClosed, op)
 	}
-	return fmt.Errorf("%w: %s (errno %d)", ErrIO, op, -n)
+	return errtext.Errorf("%w: %s (errno %d)", ErrIO, op, -n)
 }
 
 func (h handle) ReadAt(p []byte, off int64) (int, error) {

@@ -1,10 +1,10 @@
 package opfs
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 func (s *Store) public(p *point, durable bool) Point {
@@ -20,7 +20,7 @@ func (s *Store) Snapshot(label string) (Point, error) {
 		return Point{}, &Error{Op: "snapshot", Off: -1, Err: ErrClosed}
 	}
 	if len(label) > MaxLabel {
-		return Point{}, &Error{Op: "snapshot", Off: -1, Err: ErrLabel, Hint: fmt.Sprintf("use at most %d bytes", MaxLabel)}
+		return Point{}, &Error{Op: "snapshot", Off: -1, Err: ErrLabel, Hint: errtext.Sprintf("use at most %d bytes", MaxLabel)}
 	}
 	s.seq++
 	p := pending{point: point{seq: s.seq, parent: s.base, created: s.o.Now(), label: label}, snap: s.fs.Snapshot()}
@@ -71,7 +71,7 @@ func (s *Store) eachPoint(fn func(*point) bool) error {
 
 // retained returns the points that the policy keeps, oldest first: the newest, the newest Keep (of which those in memory count), and all with a label.
 func (s *Store) retained() []entry {
-	oldest := s.o.Now() - int64(s.o.MaxAge)
+	oldest := s.o.Now() - s.o.MaxAge
 	newer := len(s.pending)
 	var out []entry
 	for i, e := range slices.Backward(s.history) {
@@ -134,7 +134,7 @@ func (s *Store) Delete(id string) error {
 }
 
 func noPoint(op, id string) error {
-	return &Error{Op: op, Off: -1, Err: fmt.Errorf("%w: %q", ErrNotFound, id), Hint: "list the history: older points without a label are dropped"}
+	return &Error{Op: op, Off: -1, Err: errtext.Errorf("%w: %q", ErrNotFound, id), Hint: "list the history: older points without a label are dropped"}
 }
 
 func (s *Store) readPoint(at memfs.Ref) (point, error) {

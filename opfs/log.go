@@ -1,9 +1,8 @@
 package opfs
 
 import (
-	"fmt"
-
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
@@ -135,7 +134,7 @@ func (w *logWriter) pad() {
 // WriteBlock implements memfs.BlockWriter. A block begins at a multiple of unit, and lies in one segment.
 func (w *logWriter) WriteBlock(p []byte) (memfs.Ref, error) {
 	if len(p) == 0 || len(p) > memfs.MaxBlock || len(p) > int(w.space.segment)-2*headerSize {
-		return memfs.Ref{}, &Error{Op: "commit", Off: -1, Err: fmt.Errorf("%w: block of %d bytes", ErrIO, len(p))}
+		return memfs.Ref{}, &Error{Op: "commit", Off: -1, Err: errtext.Errorf("%w: block of %d bytes", ErrIO, len(p))}
 	}
 	w.pad()
 	if n := w.room(); n < len(p) {

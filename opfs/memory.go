@@ -1,8 +1,6 @@
 package opfs
 
 import (
-	"time"
-
 	"github.com/holdfast-fs/holdfast/memfs"
 )
 
@@ -31,7 +29,7 @@ func (s *Store) dropOld() {
 	kept := s.kept[:0]
 	for i, p := range s.kept {
 		newer := len(s.kept) - 1 - i
-		recent := newer < s.o.Keep && (s.o.MaxAge == time.Duration(0) || p.point.created >= oldest)
+		recent := newer < s.o.Keep && (s.o.MaxAge == 0 || p.point.created >= oldest)
 		if newer == 0 || !p.deleted && (recent || p.point.label != "") {
 			kept = append(kept, p)
 		} else {

@@ -3,7 +3,6 @@ package opfs
 import (
 	"errors"
 	"io"
-	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
@@ -31,7 +30,7 @@ func Open(f File, o Options) (*Store, error) {
 
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
+		o.Now = memfs.Now
 	}
 	if o.Keep <= 0 {
 		o.Keep = 50
@@ -131,8 +130,7 @@ func (s *Store) fenced(op string) error {
 
 // corruptRoot reports a root whose block was whole and that still cannot be decoded.
 func corruptRoot(op string, err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	return corrupt(op, -1, "%v", err)

@@ -2,14 +2,16 @@ package opfs
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
+	"github.com/holdfast-fs/holdfast/memfs/order"
 	"github.com/zeebo/xxh3"
 )
 
@@ -60,14 +62,15 @@ const (
 type UUID [16]byte
 
 func newUUID() (u UUID) {
-	_, _ = rand.Read(u[:]) // never fails
+	le.PutUint64(u[:], rand.Uint64()) // ChaCha8 with a seed of the system's, in a browser of crypto.getRandomValues
+	le.PutUint64(u[8:], rand.Uint64())
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	return u
 }
 
 func (u UUID) String() string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	return errtext.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // seed makes the headers of one volume invalid in any other.
@@ -107,7 +110,7 @@ func (s *superblock) decode(b []byte) error {
 		return ErrCorrupt
 	}
 	if v := le.Uint32(b[8:]); v != formatVersion {
-		return fmt.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
+		return errtext.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
 	}
 	s.segment = int64(le.Uint32(b[12:]))
 	if s.segment < minSegment || s.segment > maxSegment || s.segment%recordAlign != 0 {
@@ -201,33 +204,43 @@ type point struct {
 	root        []byte
 }
 
+// noinline keeps the core module small: there are many calls, and none is hot.
+//
+//go:noinline
+func putUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+//go:noinline
+func putInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
+
 func appendRef(b []byte, r memfs.Ref) []byte {
-	b = binary.AppendUvarint(b, r.Off)
-	b = binary.AppendUvarint(b, uint64(r.Len))
+	b = putUint(b, r.Off)
+	b = putUint(b, uint64(r.Len))
 	return le.AppendUint64(b, r.Sum)
 }
 
 func (p *point) encode() []byte {
 	b := []byte{1}
-	b = binary.AppendUvarint(b, p.seq)
-	b = binary.AppendUvarint(b, p.parent)
-	b = binary.AppendVarint(b, p.created)
-	b = binary.AppendUvarint(b, uint64(len(p.label)))
+	b = putUint(b, p.seq)
+	b = putUint(b, p.parent)
+	b = putInt(b, p.created)
+	b = putUint(b, uint64(len(p.label)))
 	b = append(b, p.label...)
 	b = appendRef(b, p.prev)
 	b = appendRef(b, p.moved)
-	b = binary.AppendUvarint(b, uint64(len(p.drops)))
+	b = putUint(b, uint64(len(p.drops)))
 	for _, seq := range p.drops {
-		b = binary.AppendUvarint(b, seq)
+		b = putUint(b, seq)
 	}
-	b = binary.AppendUvarint(b, uint64(len(p.notes)))
-	for _, key := range slices.Sorted(maps.Keys(p.notes)) {
-		b = binary.AppendUvarint(b, uint64(len(key)))
+	b = putUint(b, uint64(len(p.notes)))
+	keys := slices.Collect(maps.Keys(p.notes))
+	order.SortFunc(keys, strings.Compare)
+	for _, key := range keys {
+		b = putUint(b, uint64(len(key)))
 		b = append(b, key...)
-		b = binary.AppendUvarint(b, uint64(len(p.notes[key])))
+		b = putUint(b, uint64(len(p.notes[key])))
 		b = append(b, p.notes[key]...)
 	}
-	b = binary.AppendUvarint(b, uint64(len(p.root)))
+	b = putUint(b, uint64(len(p.root)))
 	return append(b, p.root...)
 }
 
@@ -260,7 +273,8 @@ func (p *point) decode(b []byte) error {
 
 const maxSeq = 1 << 53
 
-func errMalformed(what string) error { return fmt.Errorf("%w: malformed %s", ErrCorrupt, what) }
+//go:noinline
+func errMalformed(what string) error { return errtext.Errorf("%w: malformed %s", ErrCorrupt, what) }
 
 // entry is a point of the history.
 type entry struct {
@@ -281,10 +295,10 @@ type fileMap struct {
 func (m *fileMap) encode() []byte {
 	b := []byte{1}
 	b = appendRef(b, m.pointAt)
-	b = binary.AppendUvarint(b, uint64(len(m.history)))
+	b = putUint(b, uint64(len(m.history)))
 	for _, e := range m.history {
-		b = binary.AppendUvarint(b, e.seq)
-		b = binary.AppendVarint(b, e.created)
+		b = putUint(b, e.seq)
+		b = putInt(b, e.created)
 		var flags byte
 		if e.kept {
 			flags |= 1
@@ -295,12 +309,12 @@ func (m *fileMap) encode() []byte {
 		b = append(b, flags)
 		b = appendRef(b, e.at)
 	}
-	b = binary.AppendUvarint(b, uint64(len(m.extents)))
+	b = putUint(b, uint64(len(m.extents)))
 	var end extent
 	for _, e := range m.extents {
-		b = binary.AppendUvarint(b, (e.at-end.at)/unit)
-		b = binary.AppendUvarint(b, uint64(e.n/unit))
-		b = binary.AppendVarint(b, (e.phys-end.phys)/unit)
+		b = putUint(b, (e.at-end.at)/unit)
+		b = putUint(b, uint64(e.n/unit))
+		b = putInt(b, (e.phys-end.phys)/unit)
 		end = extent{at: e.at + uint64(e.n), phys: e.phys + e.n}
 	}
 	return b
@@ -345,6 +359,9 @@ type reader struct {
 	bad bool
 }
 
+// noinline keeps the core module small.
+//
+//go:noinline
 func (r *reader) fail() { r.b, r.bad = nil, true }
 
 func (r *reader) byte() byte {

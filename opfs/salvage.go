@@ -2,13 +2,13 @@ package opfs
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
+	"github.com/holdfast-fs/holdfast/memfs/order"
 	"github.com/zeebo/xxh3"
 )
 
@@ -26,7 +26,7 @@ type Salvaged struct {
 // file, and never writes to it. It needs neither superblocks nor map: it takes every record and every segment that it finds, also old ones whose place
 // was not used again yet. Commits on the store answer ErrReadOnly; its files can be read, copied and published.
 // It answers ErrNotVolume when there is no trace of a volume, and ErrCorrupt when no commit is whole. progress is as in Verify.
-func Salvage(ctx context.Context, f File, o Options, progress func(done, total int64)) (*Store, Salvaged, error) {
+func Salvage(stop memfs.Stopper, f File, o Options, progress func(done, total int64)) (*Store, Salvaged, error) {
 	s := &Store{f: f, o: o.withDefaults(), readOnly: true, salvaged: &salvaged{}}
 	s.cleaner.store = s
 	var report Salvaged
@@ -47,7 +47,7 @@ func Salvage(ctx context.Context, f File, o Options, progress func(done, total i
 		if progress != nil {
 			progress(done, max(done, 2*size))
 		}
-		return ctx.Err()
+		return stop.Err()
 	}
 	if err := s.salvaged.scan(s, size, step); err != nil {
 		return nil, report, err
@@ -61,13 +61,13 @@ func Salvage(ctx context.Context, f File, o Options, progress func(done, total i
 	}
 	if seq := s.super.seq; seq > records[0].seq {
 		report.Lost = append(report.Lost, seq)
-		report.Damages = append(report.Damages, fmt.Sprintf("commit %d, which was durable, was not found", seq))
+		report.Damages = append(report.Damages, errtext.Sprintf("commit %d, which was durable, was not found", seq))
 	}
 	reported := size
 	for i, h := range records {
-		err := s.tryRecord(ctx, h, func(n int64) error {
+		err := s.tryRecord(stop, h, func(n int64) error {
 			if size+n-reported < verifyStep {
-				return ctx.Err()
+				return stop.Err()
 			}
 			reported = size + n
 			return step(reported)
@@ -77,8 +77,8 @@ func Salvage(ctx context.Context, f File, o Options, progress func(done, total i
 			report.Point = s.public(&s.point, true)
 			return s, report, nil
 		}
-		if ctx.Err() != nil {
-			return nil, report, ctx.Err()
+		if stop.Err() != nil {
+			return nil, report, stop.Err()
 		}
 		report.Lost = append(report.Lost, h.seq)
 		report.Damages = append(report.Damages, err.Error())
@@ -87,21 +87,21 @@ func Salvage(ctx context.Context, f File, o Options, progress func(done, total i
 }
 
 // tryRecord opens the commit of a record if everything that it needs is whole.
-func (s *Store) tryRecord(ctx context.Context, h header, step func(int64) error) error {
+func (s *Store) tryRecord(stop memfs.Stopper, h header, step func(int64) error) error {
 	at := s.pointOf(h)
 	p, err := s.readPoint(at)
 	var live *memfs.FS
 	if err == nil && p.seq != h.seq {
-		err = fmt.Errorf("%w: it ends with point %d", ErrCorrupt, p.seq)
+		err = errtext.Errorf("%w: it ends with point %d", ErrCorrupt, p.seq)
 	}
 	if err == nil {
 		live, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, p.root)
 	}
 	if err == nil {
-		err = live.NewVerifier(step).Check(ctx, p.root)
+		err = live.NewVerifier(step).Check(stop, p.root)
 	}
 	if err != nil {
-		return fmt.Errorf("commit %d: %w", h.seq, err)
+		return errtext.Errorf("commit %d: %w", h.seq, err)
 	}
 	s.fs, s.point, s.pointAt = live, p, at
 	s.seq, s.base, s.notes = p.seq, p.seq, p.notes
@@ -164,7 +164,7 @@ func (v *salvaged) scan(s *Store, size int64, step func(int64) error) error {
 		}
 	}
 	s.space.segment = v.segment
-	slices.SortStableFunc(v.commits, func(a, b header) int { return cmp.Compare(b.seq, a.seq) })
+	order.SortFunc(v.commits, func(a, b header) int { return cmp.Compare(b.seq, a.seq) })
 	v.commits = slices.CompactFunc(v.commits, func(a, b header) bool { return a == b })
 	v.sort()
 	var moved []extent
@@ -184,7 +184,7 @@ func (v *salvaged) add(e extent) {
 }
 
 func (v *salvaged) sort() {
-	slices.SortStableFunc(v.places, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
+	order.SortFunc(v.places, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
 }
 
 // record notes the record that bytes begin with, if any.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+
+	"github.com/holdfast-fs/holdfast/memfs/order"
 )
 
 // The log has positions that only ever grow; a position keeps its content for as long as anything refers to it. The file has slots
@@ -175,7 +177,7 @@ func (sp *space) vacate(slots map[uint32]bool, moved []extent) {
 
 // insert adds extents of bytes that were moved. Where they are now, nothing else is: the log was written around them.
 func (sp *space) insert(moved []extent) {
-	slices.SortFunc(moved, func(a, b extent) int { return cmp.Compare(a.phys, b.phys) })
+	order.SortFunc(moved, func(a, b extent) int { return cmp.Compare(a.phys, b.phys) })
 	var out []extent
 	for _, e := range sp.extents {
 		i := sort.Search(len(moved), func(i int) bool { return moved[i].phys+moved[i].n > e.phys })
@@ -192,7 +194,7 @@ func (sp *space) insert(moved []extent) {
 		}
 	}
 	sp.extents = append(out, moved...)
-	slices.SortFunc(sp.extents, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
+	order.SortFunc(sp.extents, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
 	clear(sp.uses)
 	for _, e := range sp.extents {
 		sp.count(e, 1)
@@ -235,7 +237,7 @@ func (sp *space) check() bool {
 		}
 	}
 	places := slices.Clone(sp.extents)
-	slices.SortFunc(places, func(a, b extent) int { return cmp.Compare(a.phys, b.phys) })
+	order.SortFunc(places, func(a, b extent) int { return cmp.Compare(a.phys, b.phys) })
 	for i := 1; i < len(places); i++ {
 		if places[i-1].phys+places[i-1].n > places[i].phys {
 			return false

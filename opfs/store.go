@@ -7,22 +7,21 @@ package opfs
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 	"github.com/zeebo/xxh3"
 )
 
 // Options are the settings of a store. The zero value is ready to use.
 type Options struct {
-	Now    func() int64  // nanoseconds since 1970; nil is the system's clock
-	Keep   int           // how many points without a label the history lists; 0 is 50
-	MaxAge time.Duration // older points without a label are not listed; 0 is no limit
+	Now    func() int64 // nanoseconds since 1970; nil is the system's clock
+	Keep   int          // how many points without a label the history lists; 0 is 50
+	MaxAge int64        // in nanoseconds: older points without a label are not listed; 0 is no limit
 
 	// Smaller ones than the default let short tests see much cleaning.
 	Segment    int64 // bytes of a segment of a new volume, a multiple of 512 from 8 KiB to 64 MiB; 0 is 1 MiB. No block may be longer
@@ -188,7 +187,7 @@ func (s *Store) readAt(at uint64, p []byte) (off int64, err error) {
 func writeAll(f File, op string, p []byte, off int64) error {
 	n, err := f.WriteAt(p, off)
 	if err == nil && n < len(p) {
-		err = fmt.Errorf("%w: %d of %d bytes written", ErrQuota, n, len(p))
+		err = errtext.Errorf("%w: %d of %d bytes written", ErrQuota, n, len(p))
 	}
 	if err != nil {
 		return failed(op, off, err)
@@ -196,9 +195,14 @@ func writeAll(f File, op string, p []byte, off int64) error {
 	return nil
 }
 
+//go:noinline
 func pointID(seq uint64) string {
 	if seq == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%016x", seq)
+	var digits [16]byte
+	for i := range digits {
+		digits[i] = "0123456789abcdef"[seq>>(60-4*i)&15]
+	}
+	return string(digits[:])
 }

@@ -160,7 +160,7 @@ func TestHistoryOutlivesTheSession(t *testing.T) {
 func TestHistoryDropsWhatIsTooOld(t *testing.T) {
 	for _, f := range []File{NewMemFile(), nil} {
 		now := int64(1e18)
-		o := Options{Now: func() int64 { return now }, MaxAge: time.Minute}
+		o := Options{Now: func() int64 { return now }, MaxAge: int64(time.Minute)}
 		var s *Store
 		if f == nil {
 			s = NewMemory(o)

@@ -1,11 +1,10 @@
 package opfs
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"github.com/holdfast-fs/holdfast/memfs"
+	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
 
 // verifyStep is how many bytes Verify reads between two calls of progress.
@@ -14,8 +13,8 @@ const verifyStep = 1 << 20
 // Verify reads everything that the volume needs: both superblocks, the map, the records since it with their checksums, and every block of every
 // point of the history, and checks that each point is a filesystem. It changes nothing, and commits may go on meanwhile; space is not
 // given back until it ends. progress, which may be nil, is called about once a MiB with the bytes read and an estimate of all that there
-// is to read; it may block. The error wraps ErrCorrupt and says where the damage is, or is ctx's.
-func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) error {
+// is to read; it may block. The error wraps ErrCorrupt and says where the damage is, or is that of stop.
+func (s *Store) Verify(stop memfs.Stopper, progress func(done, total int64)) error {
 	v, err := s.beginVerify()
 	if err != nil || s.f == nil {
 		return err
@@ -31,7 +30,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) er
 			reported = done
 			progress(done, max(done, v.total))
 		}
-		return ctx.Err()
+		return stop.Err()
 	}
 	if err := step(0); err != nil {
 		return err
@@ -40,10 +39,10 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) er
 	for _, e := range v.points {
 		p, err := s.readPoint(e.at)
 		if err == nil {
-			err = w.Check(ctx, p.root)
+			err = w.Check(stop, p.root)
 		}
 		if errors.Is(err, memfs.ErrBadNode) {
-			err = &Error{Op: "verify", Off: -1, Err: fmt.Errorf("%w: point %s: %w", ErrCorrupt, pointID(e.seq), err), Hint: hintCorrupt}
+			err = &Error{Op: "verify", Off: -1, Err: errtext.Errorf("%w: point %s: %w", ErrCorrupt, pointID(e.seq), err), Hint: hintCorrupt}
 		}
 		if err != nil {
 			return err

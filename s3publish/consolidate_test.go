@@ -25,11 +25,11 @@ type flatTree struct {
 	live  map[memfs.Hash][]byte
 }
 
-func (f *flatTree) HashPages(context.Context, int, func([][]byte) ([]memfs.Hash, error)) error {
+func (f *flatTree) HashPages(memfs.Stopper, int, func([][]byte) ([]memfs.Hash, error)) error {
 	return nil
 }
 
-func (f *flatTree) Export(has func(memfs.Hash) bool, emit func(memfs.Hash, []byte) error) (memfs.Hash, error) {
+func (f *flatTree) Export(_ func([]byte) (memfs.Hash, error), has func(memfs.Hash) bool, emit func(memfs.Hash, []byte) error) (memfs.Hash, error) {
 	for _, h := range f.order {
 		if b := f.live[h]; b != nil && !has(h) {
 			if err := emit(h, b); err != nil {

@@ -15,8 +15,8 @@ import (
 
 // Source is the tree to publish; *memfs.Snapshot is one. It does not change while it is published.
 type Source interface {
-	HashPages(ctx context.Context, batch int, sum func(pages [][]byte) ([]memfs.Hash, error)) error
-	Export(has func(memfs.Hash) bool, emit func(h memfs.Hash, data []byte) error) (memfs.Hash, error)
+	HashPages(stop memfs.Stopper, batch int, sum func(pages [][]byte) ([]memfs.Hash, error)) error
+	Export(sum func([]byte) (memfs.Hash, error), has func(memfs.Hash) bool, emit func(h memfs.Hash, data []byte) error) (memfs.Hash, error)
 }
 
 var _ Source = (*memfs.Snapshot)(nil)

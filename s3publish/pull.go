@@ -132,10 +132,19 @@ func (r *Remote) fetchPack(one, ctx context.Context, e packEntry, emit func(memf
 	return t, at("get", key, err)
 }
 
+// Stage is where a pull collects what it has fetched and verified; *memfs.Stage is one. Import or Discard ends it.
+type Stage interface {
+	Add(h memfs.Hash, blob []byte) error // called from several goroutines; must not keep blob
+	Import(root memfs.Hash) (*memfs.Snapshot, error)
+	Discard()
+}
+
+var _ Stage = (*memfs.Stage)(nil)
+
 // staged is what a pull has fetched so far.
 type staged struct {
-	fs    *memfs.FS
-	stage *memfs.Stage
+	into  any
+	stage Stage
 	packs map[ID]bool
 }
 
@@ -145,6 +154,12 @@ type staged struct {
 // Beside what it builds it needs memory for as many packs as it fetches at a time. When it fails, or is aborted, what arrived is kept, and the
 // next Pull into the same filesystem does not fetch it again, whichever snapshot it asks for; a Pull into another gives it up.
 func (r *Remote) Pull(ctx context.Context, fs *memfs.FS, o PullOptions) (*memfs.Snapshot, Info, error) {
+	return r.PullInto(ctx, fs, func() (Stage, error) { return fs.NewStage(), nil }, o)
+}
+
+// PullInto is Pull for a filesystem that is not at hand here: it is known by a comparable value, and newStage begins what collects the
+// blobs for it. The snapshot is what Stage.Import returned.
+func (r *Remote) PullInto(ctx context.Context, into any, newStage func() (Stage, error), o PullOptions) (*memfs.Snapshot, Info, error) {
 	if err := r.lock(ctx, "pull"); err != nil {
 		return nil, Info{}, err
 	}
@@ -155,12 +170,16 @@ func (r *Remote) Pull(ctx context.Context, fs *memfs.FS, o PullOptions) (*memfs.
 	if err != nil {
 		return nil, Info{}, at("pull", o.Volume, err)
 	}
-	if r.staged != nil && r.staged.fs != fs {
+	if r.staged != nil && r.staged.into != into {
 		r.staged.stage.Discard()
 		r.staged = nil
 	}
 	if r.staged == nil {
-		r.staged = &staged{fs, fs.NewStage(), map[ID]bool{}}
+		stage, err := newStage()
+		if err != nil {
+			return nil, Info{}, at("pull", o.Volume, err)
+		}
+		r.staged = &staged{into, stage, map[ID]bool{}}
 	}
 	if err := r.download(ctx, obj.packs, r.staged.packs, rep, r.staged.stage.Add); err != nil {
 		return nil, Info{}, at("pull", o.Volume, err)

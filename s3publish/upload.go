@@ -39,7 +39,7 @@ func planPacks(ctx context.Context, src Source, has func(memfs.Hash) bool) (plan
 // eachBlob gives each blob that is not there once, children before parents.
 func eachBlob(ctx context.Context, src Source, has func(memfs.Hash) bool, root *memfs.Hash, emit func(memfs.Hash, []byte) error) error {
 	seen := map[memfs.Hash]bool{}
-	h, err := src.Export(func(h memfs.Hash) bool {
+	h, err := src.Export(SHA256, func(h memfs.Hash) bool {
 		return seen[h] || has(h)
 	}, func(h memfs.Hash, data []byte) error {
 		if ctx.Err() != nil {

@@ -2,7 +2,9 @@
 
 import test from 'node:test'
 import assert from 'node:assert/strict'
-import { open, memory, s3 } from 'holdfast'
+import { HoldfastError, listSnapshots, memory, open, s3 } from 'holdfast'
+import { coreOf } from '../internal.js'
+import { remoteModule } from '../remote-module.js'
 import { failure, memoryStore } from './object-store.mjs'
 import { arrayStorage } from './storages.mjs'
 
@@ -201,4 +203,103 @@ test('what a volume was pulled from is remembered: after reopening it may publis
   a.fs.writeFileSync('/d/new', 'from a')
   // a published this line of snapshots itself, but the head is of another volume now.
   await assert.rejects(a.publish(store), { code: 'ErrConflict' })
+})
+
+test('a volume goes on when the module that publishes cannot be loaded, or is another one', async (t) => {
+  const volume = await volumeOf(t)
+  fill(volume.fs)
+  const store = memoryStore()
+  const absent = new URL('../dist/absent.wasm', import.meta.url)
+  const other = new URL('../dist/core.wasm', import.meta.url)
+  for (const wasm of [absent, String(absent), other, new Uint8Array(10)]) {
+    for (const call of [volume.publish(store, { wasm }), volume.pull(store, { wasm }), listSnapshots(store, { wasm })]) {
+      await assert.rejects(call, (/** @type {any} */ err) => err instanceof HoldfastError && err.code === 'ErrModule' && (err.hint?.length ?? 0) > 20)
+    }
+  }
+  assert.deepEqual(store.takeLog(), [])
+  volume.fs.writeFileSync('/after', 'x')
+  await volume.publish(store, { wasm: new URL('../dist/remote.wasm', import.meta.url) })
+  assert.equal((await listSnapshots(store)).length, 1)
+})
+
+test('abort does not wait for the module', async (t) => {
+  const volume = await volumeOf(t)
+  const abort = new AbortController()
+  const never = /** @type {any} */ (new Promise(() => {}))
+  const real = globalThis.fetch
+  t.after(() => Object.assign(globalThis, { fetch: real }))
+  globalThis.fetch = () => never
+  const publishing = volume.publish(memoryStore(), { wasm: 'http://127.0.0.1:1/remote.wasm', signal: abort.signal })
+  const closing = open('other', { storage: memory() }).then(async (other) => {
+    const pulling = other.pull(memoryStore(), { wasm: 'http://127.0.0.1:1/remote.wasm' })
+    await Promise.all([assert.rejects(pulling, { code: 'ErrAborted' }), other.close()])
+  })
+  abort.abort(new Error('enough'))
+  await assert.rejects(publishing, (/** @type {any} */ err) => err.code === 'ErrAborted' && err.cause.message === 'enough')
+  await closing
+})
+
+test('when the module that publishes dies, its calls reject, volumes live on, and the next call starts another', async (t) => {
+  const store = memoryStore()
+  const [volume, other] = [await volumeOf(t), await volumeOf(t)]
+  fill(volume.fs)
+  await volume.publish(store)
+  /** @type {() => void} */
+  let arrived = () => {}
+  const waiting = new Promise((resolve) => (arrived = () => resolve(undefined)))
+  const hanging = { ...store, get: () => (arrived(), new Promise(() => {})) }
+  const calls = [other.pull(/** @type {any} */ (hanging)), listSnapshots(/** @type {any} */ ({ ...hanging, list: hanging.get }))]
+  const rejected = Promise.all(calls.map((call) => assert.rejects(call, { name: 'HoldfastError', code: 'ErrInternal' })))
+  await waiting
+  const module = await remoteModule()
+  module.functions.list() // without arguments: an index out of range
+  await rejected
+  assert.notEqual(module.dead, null)
+  volume.fs.writeFileSync('/d/after', 'x')
+  const done = await volume.publish(store)
+  assert.ok(done.parentId, 'it is known what was published')
+  await other.pull(store)
+  assert.deepEqual(tree(other.fs), tree(volume.fs))
+})
+
+test('when a volume dies, its transfers reject with the reason, and those of others go on', async (t) => {
+  const store = memoryStore()
+  const [volume, other] = [await volumeOf(t), await volumeOf(t)]
+  fill(volume.fs)
+  fill(other.fs)
+  let puts = 0
+  const reason = new HoldfastError('ErrInternal', 'the volume stopped')
+  const killing = {
+    ...store,
+    put: (/** @type {any[]} */ ...args) => {
+      if (++puts === 1) coreOf(volume).kill(reason)
+      return /** @type {any} */ (store.put)(...args)
+    },
+  }
+  const [first, second] = await Promise.allSettled([volume.publish(killing), other.publish(store, { name: 'other' })])
+  assert.equal(/** @type {any} */ (first).reason, reason)
+  assert.equal(second.status, 'fulfilled')
+  assert.equal((await listSnapshots(store)).length, 1)
+})
+
+test('two volumes that share a store do not take each other\'s attempts for their own', async (t) => {
+  const store = memoryStore()
+  const [a, b] = [await volumeOf(t), await volumeOf(t)]
+  a.fs.writeFileSync('/f', 'a')
+  b.fs.writeFileSync('/f', 'b')
+  // The head arrives, and its answer is lost: a does not know that it is there.
+  let lost = false
+  const losing = Object.assign(store, { put: store.put })
+  const put = store.put
+  losing.put = async (key, ...args) => {
+    const answer = await put(key, ...args)
+    if (key.startsWith('heads/') && !lost) {
+      lost = true
+      throw failure('ErrCredentials')
+    }
+    return answer
+  }
+  await assert.rejects(a.publish(losing), { code: 'ErrCredentials' })
+  await assert.rejects(b.publish(losing), { code: 'ErrConflict' })
+  await a.publish(losing)
 })

@@ -325,7 +325,7 @@ test('a panic in the module is an error once and for all, and nothing is returne
   assert.equal(core.x.lookup(1, core.put(0, 'name')), -5)
   assert.equal(core.x.handle_open(1), -5)
   assert.equal(core.failure(-5), told)
-  await assert.rejects(core.call('publish', {}, {}, {}), { code: 'ErrInternal' })
+  await assert.rejects(core.finish('verify', core.x.verify(), {}), { code: 'ErrInternal' })
 })
 
 test('verify reads everything, shows progress, can be stopped, and names what is damaged', async (t) => {

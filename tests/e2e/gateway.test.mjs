@@ -83,6 +83,7 @@ test('a volume travels from one browser to another through the gateway, by signe
   }
   const loaded = await author.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
   assert.ok(loaded.some((name) => name.endsWith('core.wasm')))
+  assert.ok(loaded.some((name) => name.endsWith('remote.wasm')))
   assert.ok(!loaded.some((name) => name.endsWith('s3.wasm')), 'the S3 module is not loaded')
 
   // What the token is not for is refused, and says so.

@@ -65,12 +65,16 @@ test('a published site arrives in a fresh profile byte for byte, and one new row
   await author.evaluate(buildSite, seed)
   const original = await treeOf(author)
   t.diagnostic(`${original.length} files, folders and links are compared`)
+  const modules = () => performance.getEntriesByType('resource').map(({ name }) => /\/(\w+)\.wasm$/.exec(name)?.[1]).filter((name) => /^(core|remote|s3)$/.test(name ?? ''))
+  await author.evaluate(() => volume.verify())
+  assert.deepEqual(await author.evaluate(modules), ['core'], 'the other modules are not loaded before they are needed')
 
   const progress = await author.evaluate(async (config) => {
     const steps = []
     await volume.publish(holdfast.s3(config), { onProgress: (step) => steps.push({ ...step }) })
     return steps
   }, s3.config)
+  assert.deepEqual(await author.evaluate(modules), ['core', 'remote', 's3'])
   const first = s3.proxy.take()
   assert.ok(first.some(({ method, status }) => method === 'OPTIONS' && status < 300), 'the browser asked permission first (preflight)')
   assert.ok(progress.length > 0, 'progress is told')

@@ -69,7 +69,7 @@ test('it holds what its exports map names, with types, and no tests or tools', a
   for (const [name, entry] of Object.entries(exports)) {
     for (const file of [entry.types, entry.default]) if (file) assert.ok(files.includes(file.replace('./', '')), `${name}: ${file}`)
   }
-  for (const file of ['dist/core.wasm', 'dist/s3.wasm', 'dist/go.js', 'dist/comlink.LICENSE', 'README.md', 'LICENSE']) assert.ok(files.includes(file), file)
+  for (const file of ['dist/core.wasm', 'dist/remote.wasm', 'dist/s3.wasm', 'dist/go.js', 'dist/comlink.LICENSE', 'README.md', 'LICENSE']) assert.ok(files.includes(file), file)
   assert.deepEqual(files.filter((file) => !/^([a-z0-9-]+\.js|dist\/[a-z0-9]+\.(js|d\.ts|wasm|LICENSE)|types\/[a-z0-9-]+\.d\.ts|[A-Z]+\.md|LICENSE|package\.json)$/.test(file)), [])
   for (const file of files.filter((file) => file.endsWith('.js'))) {
     const text = await readFile(path.join(installed, file), 'utf8')
@@ -137,16 +137,21 @@ test('esbuild builds an app with it, once the modules are copied beside the bund
   await useApp(t, `${web.origin}/index.html`)
 })
 
-test('esbuild can also name the module itself, and the app hand over its address', async (t) => {
+test('esbuild can also name the modules itself, and the app hand over their addresses', async (t) => {
   const outdir = await folder(t)
   await esbuild.build({
     stdin: {
       resolveDir: here,
       contents: `
         import core from 'holdfast/dist/core.wasm'
-        import { open } from 'holdfast'
+        import remote from 'holdfast/dist/remote.wasm'
+        import { listSnapshots, open } from 'holdfast'
         import { exposeVolume } from 'holdfast/worker'
-        exposeVolume(open('app', { wasm: core }))`,
+        const empty = { get: async () => {}, put: async () => {}, list: async () => [], delete: async () => {} }
+        exposeVolume(open('app', { wasm: core }).then(async (volume) => {
+          volume.fs.writeFileSync('/listed', String((await listSnapshots(empty, { wasm: remote })).length))
+          return volume
+        }))`,
     },
     outfile: path.join(outdir, 'worker.mjs'), bundle: true, format: 'esm', target: 'es2022', loader: { '.wasm': 'file' }, publicPath: '/', logLevel: 'error',
   })
@@ -157,6 +162,7 @@ test('esbuild can also name the module itself, and the app hand over its address
   const { visit } = await browser(t)
   const { page, errors } = await visit(`${web.origin}/index.html`)
   assert.equal(await page.evaluate(async () => (await connecting).name), 'app')
+  assert.equal(await page.evaluate(async () => (await connecting).fs.readFile('/listed', { encoding: 'utf8' })), '0')
   assert.deepEqual(errors, [])
 })
 

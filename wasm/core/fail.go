@@ -3,12 +3,11 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/opfs"
+	"github.com/holdfast-fs/holdfast/wasm/jsontext"
 )
 
 // lastErr is the error of the call that failed last. Guests need only its number; other callers fetch it with failure.
@@ -19,6 +18,11 @@ func fail(err error) int32 {
 	if err == nil {
 		return 0
 	}
+	return failed(err)
+}
+
+//go:noinline
+func failed(err error) int32 {
 	lastErr = err
 	return -int32(errnoOf(err))
 }
@@ -32,8 +36,7 @@ func errnoOf(err error) memfs.Errno {
 			return k.errno
 		}
 	}
-	var e memfs.Errno
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[memfs.Errno](err); ok {
 		return e
 	}
 	return memfs.EIO
@@ -55,7 +58,8 @@ var known = []struct {
 	{opfs.ErrReadOnly, "ErrReadOnly", memfs.EROFS},
 	{opfs.ErrLabel, "ErrLabel", memfs.EINVAL},
 	{opfs.ErrIO, "ErrIO", memfs.EIO},
-	{context.Canceled, "ErrAborted", memfs.EIO},
+	{memfs.ErrBadNode, "ErrCorrupt", memfs.EIO},
+	{errCancelled, "ErrAborted", memfs.EIO},
 }
 
 // failure leaves the last error as JSON in the result buffer and forgets it. It answers 0 when there is none.
@@ -70,28 +74,13 @@ func failure() int32 {
 	return result(describe(err))
 }
 
-// jsError is an error as JavaScript gets it, to make a HoldfastError of.
-type jsError struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Errno   int    `json:"errno"`
-	Path    string `json:"path,omitempty"`
-	Hint    string `json:"hint,omitempty"`
-	Details any    `json:"details,omitempty"`
-}
-
-func describe(err error) []byte {
-	e := jsError{Code: codeOf(err), Message: err.Error(), Errno: int(errnoOf(err))}
-	var oe *opfs.Error
-	if errors.As(err, &oe) {
-		e.Hint = oe.Hint
+// describe is an error as JavaScript gets it, to make a HoldfastError of.
+func describe(err error) jsontext.Text {
+	t := jsontext.Text(nil).Open('{').Key("code").String(codeOf(err)).Key("message").String(err.Error()).Key("errno").Int(int64(errnoOf(err)))
+	if e, ok := errors.AsType[*opfs.Error](err); ok {
+		t = optional(t, "hint", e.Hint)
 	}
-	describeRemote(err, &e)
-	b, jsonErr := json.Marshal(e)
-	if jsonErr != nil {
-		b, _ = json.Marshal(jsError{Code: e.Code, Message: e.Message, Errno: e.Errno})
-	}
-	return b
+	return t.Close('}')
 }
 
 func codeOf(err error) string {
@@ -100,21 +89,8 @@ func codeOf(err error) string {
 			return k.code
 		}
 	}
-	var e memfs.Errno
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[memfs.Errno](err); ok {
 		return "" // JavaScript names it by its number
 	}
 	return "ErrInternal"
-}
-
-// jsonResult leaves a value as JSON in the result buffer.
-func jsonResult(v any, err error) int32 {
-	if err != nil {
-		return fail(err)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fail(err)
-	}
-	return result(b)
 }

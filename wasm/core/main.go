@@ -3,14 +3,14 @@
 package main
 
 import (
-	"time"
+	_ "syscall/js" // the runtime needs its handler of events when one of its own timers fires
 
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/opfs"
 )
 
 // abiVersion is raised with every change of ABI.md, so that a package and a module of different builds say so.
-const abiVersion = 2
+const abiVersion = 3
 
 // The one volume of this instance.
 var (
@@ -19,7 +19,6 @@ var (
 )
 
 func main() {
-	registerRemote()
 	select {} // the exports stay callable while main has not returned
 }
 
@@ -27,7 +26,7 @@ func main() {
 func dateNow() float64
 
 // now is the clock of the filesystem, in whole milliseconds: Date.now costs a quarter of Go's own two calls into JavaScript.
-func now() int64 { return int64(dateNow()) * int64(time.Millisecond) }
+func now() int64 { return int64(dateNow()) * 1e6 }
 
 //go:wasmexport abi
 func abi() int32 { return abiVersion }
@@ -36,7 +35,7 @@ func abi() int32 { return abiVersion }
 //
 //go:wasmexport open
 func open(file, keep int32, maxAgeMs float64) int32 {
-	o := opfs.Options{Now: now, Keep: int(keep), MaxAge: time.Duration(maxAgeMs * float64(time.Millisecond))}
+	o := opfs.Options{Now: now, Keep: int(keep), MaxAge: int64(maxAgeMs * 1e6)}
 	if file < 0 {
 		use(opfs.NewMemory(o))
 		return 0

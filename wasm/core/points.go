@@ -5,20 +5,21 @@ package main
 import (
 	"github.com/holdfast-fs/holdfast/memfs"
 	"github.com/holdfast-fs/holdfast/opfs"
+	"github.com/holdfast-fs/holdfast/wasm/jsontext"
 )
 
-// point is an opfs.Point as JavaScript gets it.
-type point struct {
-	ID        string  `json:"id"`
-	Seq       uint64  `json:"seq"`
-	CreatedAt float64 `json:"createdAt"` // ms since 1970
-	Label     string  `json:"label,omitempty"`
-	ParentID  string  `json:"parentId,omitempty"`
-	Durable   bool    `json:"durable"`
+// putPoint writes an open object, without its end, of an opfs.Point.
+func putPoint(t jsontext.Text, p opfs.Point) jsontext.Text {
+	t = t.Open('{').Key("id").String(p.ID).Key("seq").Int(int64(p.Seq)).Key("createdAt").Millis(p.CreatedAt).Key("durable").Bool(p.Durable)
+	return optional(optional(t, "label", p.Label), "parentId", p.ParentID)
 }
 
-func pointOf(p opfs.Point) point {
-	return point{ID: p.ID, Seq: p.Seq, CreatedAt: millis(p.CreatedAt), Label: p.Label, ParentID: p.ParentID, Durable: p.Durable}
+// optional writes a member that is left out when it is empty.
+func optional(t jsontext.Text, key, s string) jsontext.Text {
+	if s == "" {
+		return t
+	}
+	return t.Key(key).String(s)
 }
 
 // snapshot takes one with the label of slot 0. It becomes durable with the next commit.
@@ -26,7 +27,10 @@ func pointOf(p opfs.Point) point {
 //go:wasmexport snapshot
 func snapshot(n int32) int32 {
 	p, err := store.Snapshot(text(0, n))
-	return jsonResult(pointOf(p), err)
+	if err != nil {
+		return fail(err)
+	}
+	return result(putPoint(nil, p).Close('}'))
 }
 
 // commit makes the present state durable, with the label of slot 0.
@@ -34,11 +38,10 @@ func snapshot(n int32) int32 {
 //go:wasmexport commit
 func commit(n int32) int32 {
 	c, err := store.Commit(text(0, n))
-	return jsonResult(struct {
-		point
-		BytesWritten int64 `json:"bytesWritten"`
-		Flushes      int   `json:"flushes"`
-	}{pointOf(c.Point), c.BytesWritten, c.Flushes}, err)
+	if err != nil {
+		return fail(err)
+	}
+	return result(putPoint(nil, c.Point).Key("bytesWritten").Int(c.BytesWritten).Key("flushes").Int(int64(c.Flushes)).Close('}'))
 }
 
 // sync is what a guest's fsync needs: a commit, unless it may wait (opfs/COMMIT.md) or nothing changed, and no result but an errno.
@@ -67,11 +70,11 @@ func points() int32 {
 	if err != nil {
 		return fail(err)
 	}
-	all := make([]point, len(list))
-	for i, p := range list {
-		all[i] = pointOf(p)
+	t := jsontext.Text(nil).Open('[')
+	for _, p := range list {
+		t = putPoint(t, p).Close('}')
 	}
-	return jsonResult(all, nil)
+	return result(t.Close(']'))
 }
 
 // restore swaps the tree for that of the point named in slot 0. It is in memory until the next commit.
@@ -89,11 +92,7 @@ func deletePoint(n int32) int32 { return fail(store.Delete(text(0, n))) }
 //go:wasmexport space
 func space() int32 {
 	s := store.Space()
-	return jsonResult(struct {
-		File   int64 `json:"file"`
-		Free   int64 `json:"free"`
-		Needed int64 `json:"needed"`
-	}{s.File, s.Free, s.Needed}, nil)
+	return result(jsontext.Text(nil).Open('{').Key("file").Int(s.File).Key("free").Int(s.Free).Key("needed").Int(s.Needed).Close('}'))
 }
 
 // load returns a point's tree, or a snapshot of the present one for an empty name. The caller releases it.
@@ -102,15 +101,6 @@ func load(id string) (*memfs.Snapshot, error) {
 		return store.FS().Snapshot(), nil
 	}
 	return store.Load(id)
-}
-
-type change struct {
-	Path   string     `json:"path"`
-	Type   string     `json:"type"`
-	Change string     `json:"change"`
-	From   string     `json:"from,omitempty"`
-	Size   int64      `json:"size"`
-	Ranges [][2]int64 `json:"ranges"`
 }
 
 // diff lists what differs between the points named in the slots; an empty name is the present state.
@@ -131,21 +121,23 @@ func diff(n, m int32) int32 {
 	if err != nil {
 		return fail(err)
 	}
-	return jsonResult(changesOf(list), nil)
+	return result(putChanges(nil, list))
 }
 
-func changesOf(list []memfs.Change) []change {
-	all := make([]change, len(list))
-	for i, c := range list {
-		all[i] = change{Path: "/" + c.Path, Type: typeName(c.Type), Change: c.Kind.String(), Size: c.Size, Ranges: [][2]int64{}}
+func putChanges(t jsontext.Text, list []memfs.Change) jsontext.Text {
+	t = t.Open('[')
+	for _, c := range list {
+		t = t.Open('{').Key("path").String("/" + c.Path).Key("type").String(typeName(c.Type)).Key("change").String(c.Kind.String())
 		if c.From != "" {
-			all[i].From = "/" + c.From
+			t = t.Key("from").String("/" + c.From)
 		}
+		t = t.Key("size").Int(c.Size).Key("ranges").Open('[')
 		for _, r := range c.Ranges {
-			all[i].Ranges = append(all[i].Ranges, [2]int64{r.Off, r.Len})
+			t = t.Open('[').Int(r.Off).Int(r.Len).Close(']')
 		}
+		t = t.Close(']').Close('}')
 	}
-	return all
+	return t.Close(']')
 }
 
 func typeName(mode uint32) string {

@@ -3,11 +3,7 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"io"
-	"io/fs"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
@@ -15,9 +11,15 @@ import (
 // Read-only views of points, and their open files, by number. Paths are io/fs paths ("." is the root).
 var (
 	readers = map[int32]*memfs.Snapshot{}
-	files   = map[int32]fs.File{}
+	files   = map[int32]openFile{}
 	lastID  int32
 )
+
+// openFile is a file of a point. It can be read until the reader is closed.
+type openFile struct {
+	snap *memfs.Snapshot
+	attr memfs.Attr
+}
 
 // reader_open opens the point named in slot 0 for reading; an empty name freezes the present state.
 //
@@ -35,8 +37,10 @@ func readerOpen(n int32) int32 {
 //go:wasmexport reader_close
 func readerClose(id int32) int32 {
 	if s := readers[id]; s != nil {
+		endTransfer(id)
 		s.Release()
 		delete(readers, id)
+		delete(pulls, id)
 	}
 	return 0
 }
@@ -54,15 +58,11 @@ func readerStat(id, n, follow int32) int32 {
 	if err != nil {
 		return fail(err)
 	}
-	stat := s.Lstat
-	if follow != 0 {
-		stat = s.Stat
-	}
-	info, err := stat(text(0, n))
+	a, err := s.Attr(text(0, n), follow != 0)
 	if err != nil {
 		return fail(err)
 	}
-	putAttr(info.Sys().(*memfs.Attr))
+	putAttr(&a)
 	return 0
 }
 
@@ -74,17 +74,13 @@ func readerReaddir(id, n int32) int32 {
 	if err != nil {
 		return fail(err)
 	}
-	list, err := s.ReadDir(text(0, n))
+	list, err := s.Names(text(0, n))
 	if err != nil {
 		return fail(err)
 	}
 	b := out[:0]
 	for _, e := range list {
-		info, err := e.Info()
-		if err != nil {
-			return fail(err)
-		}
-		b = appendName(b, info.Sys().(*memfs.Attr).Mode, e.Name())
+		b = appendName(b, e.Type, e.Name)
 	}
 	return result(b)
 }
@@ -108,35 +104,28 @@ func readerFile(id, n int32) int32 {
 	if err != nil {
 		return fail(err)
 	}
-	f, err := s.Open(text(0, n))
+	a, err := s.Attr(text(0, n), true)
 	if err != nil {
 		return fail(err)
 	}
 	lastID++
-	files[lastID] = f
+	files[lastID] = openFile{s, a}
 	return lastID
 }
 
 //go:wasmexport file_close
 func fileClose(id int32) int32 {
-	if f := files[id]; f != nil {
-		_ = f.Close()
-		delete(files, id)
-	}
+	delete(files, id)
 	return 0
 }
 
 //go:wasmexport file_attr
 func fileAttr(id int32) int32 {
-	f := files[id]
-	if f == nil {
+	f, ok := files[id]
+	if !ok {
 		return fail(memfs.EBADF)
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	putAttr(info.Sys().(*memfs.Attr))
+	putAttr(&f.attr)
 	return 0
 }
 
@@ -144,43 +133,16 @@ func fileAttr(id int32) int32 {
 //
 //go:wasmexport file_read
 func fileRead(id int32, off float64, n int32) int32 {
-	f := files[id]
-	if f == nil {
-		return fail(memfs.EBADF)
-	}
-	r, ok := f.(io.ReaderAt)
+	f, ok := files[id]
 	if !ok {
-		return fail(memfs.EISDIR)
+		return fail(memfs.EBADF)
 	}
 	if cap(out) < int(n) {
 		out = make([]byte, n)
 	}
-	got, err := r.ReadAt(out[:n], int64(off))
-	if err != nil && !errors.Is(err, io.EOF) {
+	got, err := f.snap.ReadInode(f.attr.Ino, out[:n], int64(off))
+	if err != nil && err != io.EOF {
 		return fail(err)
 	}
 	return result(out[:got])
-}
-
-// file_hash leaves the SHA-256 of a file's content in the result buffer, as hexadecimal digits.
-//
-//go:wasmexport file_hash
-func fileHash(id int32) int32 {
-	f := files[id]
-	if f == nil {
-		return fail(memfs.EBADF)
-	}
-	r, ok := f.(io.ReaderAt)
-	if !ok {
-		return fail(memfs.EISDIR)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, info.Size())); err != nil {
-		return fail(err)
-	}
-	return result(hex.AppendEncode(out[:0], h.Sum(nil)))
 }

@@ -28,6 +28,8 @@ func scratchAddr() int32 { return int32(uintptr(unsafe.Pointer(&scratch))) }
 func at[T any](off int) *T { return (*T)(unsafe.Add(unsafe.Pointer(&scratch), off)) }
 
 // text copies a string that JavaScript left in a slot.
+//
+//go:noinline
 func text(slot int, n int32) string { return strings.Clone(borrow(slot, n)) }
 
 // borrow is a slot's string without a copy: for calls that do not keep it.
@@ -50,9 +52,13 @@ func num(i int, v float64) { *at[float64](numsAt + 8*i) = v }
 var out []byte
 
 // result hands a buffer to JavaScript: its address and length are in the scratch area until the next such call.
+//
+//go:noinline
 func result(b []byte) int32 {
 	out = b
-	*at[uint32](outAt) = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+	*at[uint32](outAt) = address(b)
 	*at[uint32](outAt + 4) = uint32(len(b))
 	return int32(len(b))
 }
+
+func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

@@ -39,5 +39,5 @@ func watchChanges() int32 {
 	if len(list) == 0 {
 		return 0
 	}
-	return jsonResult(changesOf(list), nil)
+	return result(putChanges(nil, list))
 }

@@ -122,7 +122,7 @@ func TestAVolumeTravelsThroughJavaScript(t *testing.T) {
 	pulled, _, err := r.Pull(t.Context(), g, s3publish.PullOptions{Volume: "v"})
 	require.NoError(t, err)
 	root := func(s *memfs.Snapshot) memfs.Hash {
-		h, err := s.Export(func(memfs.Hash) bool { return true }, nil)
+		h, err := s.Export(s3publish.SHA256, func(memfs.Hash) bool { return true }, nil)
 		require.NoError(t, err)
 		return h
 	}

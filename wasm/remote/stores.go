@@ -23,7 +23,7 @@ type listed struct {
 
 func startList(q request) int32 {
 	var o struct{ Volume string }
-	return q.serve(&o, func(ctx context.Context, _ int32, r *remote) (any, error) {
+	return q.serve(&o, func(ctx context.Context, r *remote) (any, error) {
 		list, err := r.List(ctx, s3publish.ListOptions{Volume: o.Volume, Progress: reporting(q.progress)})
 		if err != nil {
 			return nil, err
@@ -52,7 +52,7 @@ type checked struct {
 }
 
 func startCheck(q request) int32 {
-	return q.serve(&struct{}{}, func(ctx context.Context, _ int32, r *remote) (any, error) {
+	return q.serve(&struct{}{}, func(ctx context.Context, r *remote) (any, error) {
 		report, err := r.Check(ctx)
 		if err != nil {
 			return nil, err
@@ -84,7 +84,7 @@ type damage struct {
 }
 
 func startVerifyRemote(q request) int32 {
-	return q.serve(&struct{}{}, func(ctx context.Context, _ int32, r *remote) (any, error) {
+	return q.serve(&struct{}{}, func(ctx context.Context, r *remote) (any, error) {
 		report, err := r.Verify(ctx, s3publish.VerifyOptions{Progress: reporting(q.progress)})
 		if err != nil {
 			return nil, err
@@ -113,7 +113,7 @@ func startPrune(q request) int32 {
 		GracePeriod *float64
 		DryRun      bool
 	}
-	return q.serve(&o, func(ctx context.Context, _ int32, r *remote) (any, error) {
+	return q.serve(&o, func(ctx context.Context, r *remote) (any, error) {
 		opts := s3publish.PruneOptions{Keep: o.Keep, OlderThan: duration(o.OlderThan), DryRun: o.DryRun, Progress: reporting(q.progress)}
 		if o.GracePeriod != nil {
 			if opts.GracePeriod = duration(*o.GracePeriod); opts.GracePeriod == 0 {

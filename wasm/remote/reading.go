@@ -21,7 +21,7 @@ var (
 
 func startOpenRemote(q request) int32 {
 	var o struct{ Volume, Snapshot string }
-	return q.serve(&o, func(ctx context.Context, _ int32, r *remote) (any, error) {
+	return q.serve(&o, func(ctx context.Context, r *remote) (any, error) {
 		opts, err := pullOptions(o.Volume, o.Snapshot)
 		if err != nil {
 			return nil, err
@@ -56,7 +56,7 @@ type remoteAttr struct {
 
 // startReadRemote reads from an open reader. What is read of a file is passed as a Uint8Array, the rest as JSON.
 func startReadRemote(q request) int32 {
-	return start(q.settle, func(ctx context.Context, _ int32) (any, error) {
+	return start(q.settle, func(ctx context.Context) (any, error) {
 		var o struct {
 			Reader         int32
 			Op, Path       string
