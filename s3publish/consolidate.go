@@ -9,7 +9,10 @@ import (
 // How the list of packs stays short; see LAYOUT.md, Consolidation.
 const (
 	// mergeAt is the number of packs, the new one included, from which on small ones are merged.
-	mergeAt = 8
+	mergeAt = 16
+
+	// cheapPart is which part of the new content may be sent again to replace the last pack whenever it is small.
+	cheapPart = 8
 
 	// deadSlack is how many bytes of content, beyond twice what the tree reaches, packs may hold before it is looked for what they
 	// hold in vain.
@@ -56,8 +59,8 @@ func (r *Remote) usage(ctx context.Context, src Source, packs []packEntry) (live
 	var root memfs.Hash
 	err = eachBlob(ctx, src, func(memfs.Hash) bool { return false }, &root, func(h memfs.Hash, data []byte) error {
 		live += int64(len(data))
-		for _, p := range r.holders(h) {
-			if i, ok := place[p.id]; ok {
+		for _, o := range r.holders(h) {
+			if i, ok := place[o.pack.id]; ok {
 				in[i] += int64(len(data))
 				break
 			}
@@ -86,6 +89,15 @@ func (r *Remote) consolidate(ctx context.Context, src Source, packs []packEntry,
 		return 0, fresh, nil
 	}
 	keep = mergeFrom(packs, fresh)
+	if last := len(packs) - 1; keep > last && !packs[last].full() {
+		p, err := planPacks(ctx, src, r.hasIn(packs[:last]))
+		if err != nil {
+			return 0, 0, err
+		}
+		if p.bytes-fresh <= fresh/cheapPart {
+			keep = last
+		}
+	}
 	if content(packs)+fresh <= 2*live+deadSlack {
 		return keep, live, nil
 	}
