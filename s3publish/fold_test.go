@@ -455,6 +455,22 @@ func TestEveryReaderRefusesWrongReferences(t *testing.T) {
 		_, _, err = r.Pull(t.Context(), f, PullOptions{Volume: "v"})
 		refused(err)
 	}
+	// Nor do they take a pack whose base is not there, whatever number of packs it says that it is.
+	for _, n := range []byte{1, 2, 255} {
+		_, alone, _ := twoPacks(t, none)
+		alone.data[73+88] = n
+		resum(alone)
+		r := NewRemote(shelve(t, none, leaf, []*builtPack{alone}, alone), RemoteOptions{})
+		_, err := r.Open(t.Context(), PullOptions{Volume: "v"})
+		require.ErrorContains(t, err, "not the ones listed before it")
+		require.ErrorIs(t, err, ErrCorrupt)
+		_, err = r.Fetch(t.Context(), PullOptions{Volume: "v"})
+		require.ErrorContains(t, err, "not the ones listed before it")
+		require.ErrorIs(t, err, ErrCorrupt)
+		report, err := r.Verify(t.Context(), VerifyOptions{})
+		require.NoError(t, err)
+		require.Len(t, report.Damages, 1)
+	}
 	// The next pull fetches that pack again, and only that.
 	_, good, _ := twoPacks(t, none)
 	require.NotContains(t, r.staged.packs, p.entry.id)

@@ -16,6 +16,12 @@ import (
 
 // What an edit of a database costs: the promise of LAYOUT.md, What one post takes.
 func TestAnEditCostsLittleMoreThanItsPagesCompressed(t *testing.T) {
+	for name, key := range map[string]*s3publish.Key{"plain": nil, "encrypted": {1}} {
+		t.Run(name, func(t *testing.T) { editDatabase(t, key) })
+	}
+}
+
+func editDatabase(t *testing.T, key *s3publish.Key) {
 	const seed = 54
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -36,7 +42,7 @@ func TestAnEditCostsLittleMoreThanItsPagesCompressed(t *testing.T) {
 	edit(t, f, "database", whole.String())
 	ino, err := f.Inodes().Lookup(memfs.RootIno, "database")
 	require.NoError(t, err)
-	r := s3publish.NewRemote(store, quick())
+	r := withKey(store, key)
 	res := publish(t, r, f, s3publish.PublishOptions{Volume: "v", Origin: strings.Repeat("o", 36)})
 	merges := 0
 	for n := range 60 {
@@ -63,5 +69,5 @@ func TestAnEditCostsLittleMoreThanItsPagesCompressed(t *testing.T) {
 	}
 	require.LessOrEqual(t, merges, 60/15)
 	t.Logf("%d of 60 merged all small packs", merges)
-	requireSameTree(t, dump(t, f), pullInto(t, s3publish.NewRemote(store, quick()), s3publish.PullOptions{Volume: "v"}))
+	requireSameTree(t, dump(t, f), pullInto(t, withKey(store, key), s3publish.PullOptions{Volume: "v"}))
 }
