@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
@@ -114,14 +115,19 @@ func (r *Remote) unfoldAll(ctx context.Context, packs []packEntry, arrived map[I
 	sums := listSums(packs)
 	all := indexes{nil}
 	for i, e := range packs {
+		if ctx.Err() != nil {
+			return aborted(ctx, "pull", "")
+		}
 		t := arrived[e.id]
 		err := t.base.check(sums, i)
 		if err == nil {
 			all[0] = t.packIndex.blobs
 			err = r.coder.unfold(ctx, t.waiting, all[:t.base.packs+1], emit)
 		}
-		if err != nil {
+		if errors.Is(err, ErrCorrupt) {
 			delete(arrived, e.id) // it is fetched again
+		}
+		if err != nil {
 			return at("get", packKey(e.id), err)
 		}
 		t.waiting = nil

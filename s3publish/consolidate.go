@@ -11,7 +11,7 @@ const (
 	// mergeAt is the number of packs, the new one included, from which on small ones are merged.
 	mergeAt = 16
 
-	// cheapPart is which part of the new content may be sent again to replace the last pack whenever it is small.
+	// cheapPart is which part of the new content may be sent again, so that there are fewer packs, although there are not that many.
 	cheapPart = 16
 
 	// deadSlack is how many bytes of content, beyond twice what the tree reaches, packs may hold before it is looked for what they

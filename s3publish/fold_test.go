@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -478,4 +479,28 @@ func TestEveryReaderRefusesWrongReferences(t *testing.T) {
 	store = shelve(t, none, leaf, []*builtPack{first, good}, first, good)
 	_, err = NewRemote(store, RemoteOptions{}).Fetch(t.Context(), PullOptions{Volume: "v"})
 	require.NoError(t, err)
+}
+
+// What could not be read because the caller gave up, or had no memory, is not fetched again.
+func TestAPullThatStopsWhileItUnfoldsGoesOnWithoutFetching(t *testing.T) {
+	none := &coder{hasher: GoHasher{}}
+	first, second, leaf := twoPacks(t, none)
+	store := shelve(t, none, leaf, []*builtPack{first, second}, first, second)
+	r := NewRemote(store, RemoteOptions{})
+	list := []packEntry{first.entry, second.entry}
+	arrived := map[ID]*packTail{}
+	full := errors.New("no memory")
+	err := r.download(t.Context(), list, arrived, &reporter{}, func(h memfs.Hash, _ []byte) error {
+		if h == sha256.Sum256(leaf) {
+			return full
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, full)
+	require.Len(t, arrived, 2)
+	require.NoError(t, store.Delete(t.Context(), packKey(first.entry.id)))
+	require.NoError(t, store.Delete(t.Context(), packKey(second.entry.id)))
+	got := 0
+	require.NoError(t, r.download(t.Context(), list, arrived, &reporter{}, func(memfs.Hash, []byte) error { got++; return nil }))
+	require.Equal(t, 1, got, "the leaf")
 }
