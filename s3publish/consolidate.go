@@ -9,7 +9,10 @@ import (
 // How the list of packs stays short; see LAYOUT.md, Consolidation.
 const (
 	// mergeAt is the number of packs, the new one included, from which on small ones are merged.
-	mergeAt = 8
+	mergeAt = 16
+
+	// cheapPart is which part of the new content may be sent again, so that there are fewer packs, although there are not that many.
+	cheapPart = 16
 
 	// deadSlack is how many bytes of content, beyond twice what the tree reaches, packs may hold before it is looked for what they
 	// hold in vain.
@@ -19,23 +22,23 @@ const (
 // full packs are not merged for being many.
 func (e packEntry) full() bool { return e.raw >= packMinRaw || e.blobs >= packMaxBlobs }
 
-// mergeFrom tells from which pack on a publish of that many bytes of new content replaces the packs by one that holds their live
-// content beside the new: len(packs) when it replaces none.
-func mergeFrom(packs []packEntry, fresh int64) int {
-	merge, after := len(packs), fresh
-	if fresh == 0 {
-		return merge
-	}
-	for i := len(packs) - 1; i >= 0 && !packs[i].full(); i-- {
-		if int64(packs[i].raw) <= after {
+// mergeFrom tells from which of the last packs on, with that many live bytes each, a publish replaces them by one that holds their live content beside that many
+// bytes of new content: len(live) when it replaces none.
+func mergeFrom(live []int64, fresh int64) int {
+	cheap, merge := len(live), len(live)
+	after := fresh
+	for i := len(live) - 1; i >= 0; i-- {
+		if live[i] <= after {
 			merge = i
 		}
-		after += int64(packs[i].raw)
+		if after += live[i]; after-fresh <= fresh/cheapPart {
+			cheap = i
+		}
 	}
-	if len(packs)-merge+1 < mergeAt && fresh < packMinRaw {
-		return len(packs)
+	if fresh >= packMinRaw || fresh > 0 && len(live)-merge+1 >= mergeAt {
+		return merge
 	}
-	return merge
+	return cheap
 }
 
 // content is the bytes of all blobs in packs.
@@ -46,18 +49,18 @@ func content(packs []packEntry) (n int64) {
 	return n
 }
 
-// usage counts the bytes of the blobs that a tree reaches: all of them, and those in each of the packs.
-func (r *Remote) usage(ctx context.Context, src Source, packs []packEntry) (live int64, in []int64, err error) {
+// usage counts the bytes of the blobs that a tree reaches, beside those in the packs that stay: all of them, and those in each of the other packs.
+func (r *Remote) usage(ctx context.Context, src Source, stay, packs []packEntry) (live int64, in []int64, err error) {
 	in = make([]int64, len(packs))
 	place := make(map[ID]int, len(packs))
 	for i, p := range packs {
 		place[p.id] = i
 	}
 	var root memfs.Hash
-	err = eachBlob(ctx, src, func(memfs.Hash) bool { return false }, &root, func(h memfs.Hash, data []byte) error {
+	err = eachBlob(ctx, src, r.hasIn(stay), &root, func(h memfs.Hash, data []byte) error {
 		live += int64(len(data))
-		for _, p := range r.holders(h) {
-			if i, ok := place[p.id]; ok {
+		for _, o := range r.holders(h) {
+			if i, ok := place[o.pack.id]; ok {
 				in[i] += int64(len(data))
 				break
 			}
@@ -85,11 +88,19 @@ func (r *Remote) consolidate(ctx context.Context, src Source, packs []packEntry,
 	if len(packs) == 0 {
 		return 0, fresh, nil
 	}
-	keep = mergeFrom(packs, fresh)
+	small := len(packs) // the first of those after the last full one
+	for small > 0 && !packs[small-1].full() {
+		small--
+	}
+	_, in, err := r.usage(ctx, src, packs[:small], packs[small:])
+	if err != nil {
+		return 0, 0, err
+	}
+	keep = small + mergeFrom(in, fresh)
 	if content(packs)+fresh <= 2*live+deadSlack {
 		return keep, live, nil
 	}
-	live, in, err := r.usage(ctx, src, packs)
+	live, in, err = r.usage(ctx, src, nil, packs)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -16,6 +16,6 @@
 // # Caveats
 //
 // A publish reads and hashes the whole tree once in a session, and so does the count that finds packs of dead content. Verify needs
-// about 100 bytes of memory for each blob in the store, and Open for each blob of the snapshot. Prune needs a store that tells when objects were
+// about 150 bytes of memory for each blob in the store, and Open 100 for each blob of the snapshot. Prune needs a store that tells when objects were
 // written. Under GOOS=js, Codec and Cipher have no default: package jsstore has them.
 package s3publish

@@ -205,10 +205,21 @@ func buildPackWith(t testing.TB, c *coder, all ...[]byte) *builtPack {
 
 func readPack(p *builtPack) (map[memfs.Hash][]byte, error) { return readPackWith(plainCoder(), p) }
 
-func readPackWith(c *coder, p *builtPack) (map[memfs.Hash][]byte, error) {
+func readPackWith(c *coder, p *builtPack, before ...*builtPack) (map[memfs.Hash][]byte, error) {
 	got := map[memfs.Hash][]byte{}
-	_, err := c.openPack(context.Background(), p.data, p.entry, func(h memfs.Hash, b []byte) error { got[h] = b; return nil })
-	return got, err
+	emit := func(h memfs.Hash, b []byte) error { got[h] = b; return nil }
+	t, err := c.openPack(context.Background(), p.data, p.entry, emit)
+	if err != nil {
+		return nil, err
+	}
+	var list []packEntry
+	arrived := map[ID]*packTail{p.entry.id: t}
+	for _, p := range before {
+		list = append(list, p.entry)
+		arrived[p.entry.id] = &packTail{packIndex: &p.index}
+	}
+	r := &Remote{coder: *c}
+	return got, r.unfoldAll(context.Background(), append(list, p.entry), arrived, emit)
 }
 
 func TestAPackReturnsItsBlobs(t *testing.T) {
@@ -233,8 +244,8 @@ func TestAPackReturnsItsBlobs(t *testing.T) {
 func TestPackIsLaidOutAsDocumented(t *testing.T) {
 	p := buildPack(t, []byte("hello"), []byte("wo"))
 	b := p.data
-	require.Equal(t, "HOLDPACK\x01\x00\x00\x00\x04\x03\x02\x01hellowo", string(b[:23]))
-	require.Len(t, b, 23+16+2*36+128)
+	require.Equal(t, "HOLDPACK\x02\x00\x00\x00\x04\x03\x02\x01hellowo", string(b[:23]))
+	require.Len(t, b, 23+16+2*36+36+128)
 	require.EqualValues(t, 7, le.Uint32(b[23:]), "stored size of the frame")
 	require.EqualValues(t, 7, le.Uint32(b[27:]), "raw size")
 	require.EqualValues(t, 2, le.Uint32(b[31:]), "blobs")
@@ -242,20 +253,21 @@ func TestPackIsLaidOutAsDocumented(t *testing.T) {
 	h := sha256.Sum256([]byte("hello"))
 	require.Equal(t, h[:], b[39:71])
 	require.EqualValues(t, 5, le.Uint32(b[71:]))
+	require.Equal(t, make([]byte, 36), b[111:147], "it builds on nothing")
 	tr := b[len(b)-128:]
 	require.EqualValues(t, 23, le.Uint64(tr))
-	require.EqualValues(t, 88, le.Uint32(tr[8:]))
+	require.EqualValues(t, 124, le.Uint32(tr[8:]))
 	require.EqualValues(t, 1, le.Uint32(tr[12:]))
 	require.EqualValues(t, 2, le.Uint32(tr[16:]))
 	require.EqualValues(t, 0, le.Uint32(tr[20:]))
-	h = sha256.Sum256(b[23 : 23+88])
+	h = sha256.Sum256(b[23 : 23+124])
 	require.Equal(t, h[:], tr[24:56])
 	require.Equal(t, make([]byte, 56), tr[56:112])
-	require.EqualValues(t, 1, le.Uint16(tr[112:]))
+	require.EqualValues(t, 2, le.Uint16(tr[112:]))
 	require.Equal(t, "HOLDPEND", string(tr[120:]))
 	smallest := buildPack(t, []byte("x"))
 	require.Len(t, smallest.data, minPack)
-	require.Equal(t, 197, minPack)
+	require.Equal(t, 233, minPack)
 }
 
 // resum makes checksums and hashes right again after a change, as an attacker would.
@@ -271,11 +283,11 @@ func resum(p *builtPack) {
 }
 
 func TestHostilePacksAreRefused(t *testing.T) {
-	// Header 16, frame 7 bytes (hello, wo), index at 23: frame entry at 23, blob entries at 39 and 75, trailer at 111.
-	const frame, blob1, blob2, trailer = 23, 39, 75, 111
+	// Header 16, frame 7 bytes (hello, wo), index at 23: frame entry at 23, blob entries at 39 and 75, base at 111, trailer at 147.
+	const frame, blob1, blob2, packs, trailer = 23, 39, 75, 111, 147
 	// Where a later check would also fail, the reason tells that the first one did.
 	reasons := map[string]string{
-		"blob twice": "listed twice", "blob of no bytes": "of 0 bytes", "blob of 4 GiB": "of 4294967295 bytes",
+		"blob twice": "listed twice", "blob of no bytes": "of 0 bytes", "blob of 2 GiB": "of 2147483647 bytes",
 		"no frames": ": 0 frames, 2 blobs", "2^32-1 blobs": ": 1 frames, 4294967295 blobs", "more frames than blobs": ": 3 frames, 2 blobs",
 		"frame of 4 GiB": "4294967295 bytes stored", "frame stored size": "8 bytes stored", "frame with no blob": "0 blobs",
 		"content": "does not have that hash", "bytes before the footer": "end at 23, not 24", "stored more than raw": "8 bytes stored, 7 raw",
@@ -286,7 +298,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		want   error
 	}{
 		"header magic":           {func(p *builtPack) { p.data[0]++ }, ErrCorrupt},
-		"header version":         {func(p *builtPack) { p.data[8]++ }, ErrVersion},
+		"header version":         {func(p *builtPack) { p.data[8] = 1 }, ErrVersion},
 		"header flags":           {func(p *builtPack) { p.data[11]++ }, ErrVersion},
 		"header sealed":          {func(p *builtPack) { p.data[10]++ }, ErrCorrupt},
 		"content":                {func(p *builtPack) { p.data[16]++ }, ErrCorrupt},
@@ -306,7 +318,12 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		"blob twice":             {func(p *builtPack) { copy(p.data[blob2:blob2+32], p.data[blob1:]) }, ErrCorrupt},
 		"blob of no bytes":       {func(p *builtPack) { le.PutUint32(p.data[blob1+32:], 0); le.PutUint32(p.data[blob2+32:], 7) }, ErrCorrupt},
 		"blob sizes swapped":     {func(p *builtPack) { le.PutUint32(p.data[blob1+32:], 2); le.PutUint32(p.data[blob2+32:], 5) }, ErrCorrupt},
-		"blob of 4 GiB":          {func(p *builtPack) { le.PutUint32(p.data[blob1+32:], 1<<32-1) }, ErrCorrupt},
+		"blob of 2 GiB":          {func(p *builtPack) { le.PutUint32(p.data[blob1+32:], 1<<32-1) }, ErrCorrupt},
+		"builds on 1 << 32 - 1":  {func(p *builtPack) { le.PutUint32(p.data[packs:], 1<<32-1); p.data[packs+4] = 1 }, ErrCorrupt},
+		"builds on none of some": {func(p *builtPack) { p.data[packs+35] = 1 }, ErrCorrupt},
+		"builds on some of none": {func(p *builtPack) { p.data[packs] = 1 }, ErrCorrupt},
+		"builds on others":       {func(p *builtPack) { p.data[packs], p.data[packs+4] = 1, 1 }, ErrCorrupt},
+		"folded, in fact not":    {func(p *builtPack) { p.data[blob1+35] |= 0x80 }, ErrCorrupt},
 		"blob past the frame":    {func(p *builtPack) { le.PutUint32(p.data[blob2+32:], 3) }, ErrCorrupt},
 		"index offset":           {func(p *builtPack) { le.PutUint64(p.data[trailer:], 24) }, ErrCorrupt},
 		"index offset at 2^64-1": {func(p *builtPack) { le.PutUint64(p.data[trailer:], 1<<64-1) }, ErrCorrupt},
@@ -324,7 +341,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 		"trailer reserved 22":    {func(p *builtPack) { p.data[trailer+22] = 1 }, ErrCorrupt},
 		"trailer reserved 104":   {func(p *builtPack) { p.data[trailer+111] = 1 }, ErrCorrupt},
 		"trailer reserved 114":   {func(p *builtPack) { p.data[trailer+114] = 1 }, ErrCorrupt},
-		"trailer version":        {func(p *builtPack) { p.data[trailer+112] = 2 }, ErrVersion},
+		"trailer version":        {func(p *builtPack) { p.data[trailer+112] = 1 }, ErrVersion},
 		"trailer magic":          {func(p *builtPack) { p.data[trailer+120]++ }, ErrCorrupt},
 		"shorter than it should": {func(p *builtPack) { p.entry.size++ }, ErrCorrupt},
 		"longer than it should":  {func(p *builtPack) { p.entry.size-- }, ErrCorrupt},

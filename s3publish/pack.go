@@ -12,13 +12,14 @@ import (
 const (
 	packMagic       = "HOLDPACK"
 	packEndMagic    = "HOLDPEND"
-	packVersion     = 1
+	packVersion     = 2
 	packHeaderSize  = 16
 	packTrailerSize = 128
 	frameEntrySize  = 16
 	blobEntrySize   = 36
+	baseSize        = 36
 
-	minPack      = packHeaderSize + 1 + frameEntrySize + blobEntrySize + packTrailerSize
+	minPack      = packHeaderSize + 1 + frameEntrySize + blobEntrySize + baseSize + packTrailerSize
 	maxPack      = 64 << 20
 	maxPackRaw   = 128 << 20
 	maxPackBlobs = 1 << 18
@@ -27,6 +28,9 @@ const (
 
 	// flagSealed, in packs and snapshot objects, says that they are encrypted.
 	flagSealed = 1
+
+	// flagFolded, in the size of a blob entry, says that the blob is folded.
+	flagFolded = 1 << 31
 )
 
 // Codecs of frames; others are ErrVersion.
@@ -44,13 +48,23 @@ type frameEntry struct {
 }
 
 type blobEntry struct {
-	hash memfs.Hash
-	size uint32
+	hash   memfs.Hash
+	size   uint32 // of the blob itself, folded or not
+	folded bool
 }
 
 type packIndex struct {
 	frames []frameEntry
 	blobs  []blobEntry
+	base   base
+}
+
+// content is the bytes of all blobs.
+func (x *packIndex) content() (n uint64) {
+	for _, e := range x.blobs {
+		n += uint64(e.size)
+	}
+	return n
 }
 
 func encodePackHeader(b []byte, flags uint16, epoch uint32) []byte {
@@ -78,7 +92,7 @@ func checkPackHeader(b []byte, flags uint16) error {
 
 func (x *packIndex) encode() []byte {
 	le := binary.LittleEndian
-	b := make([]byte, 0, len(x.frames)*frameEntrySize+len(x.blobs)*blobEntrySize)
+	b := make([]byte, 0, len(x.frames)*frameEntrySize+len(x.blobs)*blobEntrySize+baseSize)
 	for _, f := range x.frames {
 		b = le.AppendUint32(b, f.stored)
 		b = le.AppendUint32(b, f.raw)
@@ -87,9 +101,14 @@ func (x *packIndex) encode() []byte {
 	}
 	for _, e := range x.blobs {
 		b = append(b, e.hash[:]...)
-		b = le.AppendUint32(b, e.size)
+		size := e.size
+		if e.folded {
+			size |= flagFolded
+		}
+		b = le.AppendUint32(b, size)
 	}
-	return b
+	b = le.AppendUint32(b, x.base.packs)
+	return append(b, x.base.sum[:]...)
 }
 
 type packTrailer struct {
@@ -100,7 +119,9 @@ type packTrailer struct {
 	indexHash     [32]byte
 }
 
-func (t packTrailer) indexSize() uint32 { return t.frames*frameEntrySize + t.blobs*blobEntrySize }
+func (t packTrailer) indexSize() uint32 {
+	return t.frames*frameEntrySize + t.blobs*blobEntrySize + baseSize
+}
 
 func (t packTrailer) encode(b []byte) []byte {
 	le := binary.LittleEndian
@@ -171,7 +192,8 @@ func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
 	for i := range x.blobs {
 		e := &x.blobs[i]
 		copy(e.hash[:], entries)
-		e.size = le.Uint32(entries[32:])
+		size := le.Uint32(entries[32:])
+		e.size, e.folded = size&^flagFolded, size&flagFolded != 0
 		if e.size < 1 || e.size > maxBlob {
 			return nil, corrupt("blob %s of %d bytes", hashString(e.hash), e.size)
 		}
@@ -180,6 +202,11 @@ func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
 		}
 		seen[e.hash] = struct{}{}
 		entries = entries[blobEntrySize:]
+	}
+	x.base.packs = le.Uint32(entries)
+	copy(x.base.sum[:], entries[4:])
+	if x.base.packs > maxPacks || (x.base.packs == 0) != (x.base.sum == listSum{}) {
+		return nil, corrupt("it builds on %d packs", x.base.packs)
 	}
 	stored, next := uint64(packHeaderSize), uint64(0)
 	for i := range x.frames {
@@ -196,12 +223,17 @@ func decodeIndex(b []byte, t packTrailer) (*packIndex, error) {
 			f.blobs < 1 || uint64(f.blobs) > uint64(t.blobs)-next {
 			return nil, corrupt("frame %d: %d bytes stored, %d raw, %d blobs", i, f.stored, f.raw, f.blobs)
 		}
-		var sum uint64
+		var plain, folded uint64
 		for _, e := range x.blobs[next : next+uint64(f.blobs)] {
-			sum += uint64(e.size)
+			if e.folded {
+				folded += uint64(e.size)
+			} else {
+				plain += uint64(e.size)
+			}
 		}
-		if sum != uint64(f.raw) {
-			return nil, corrupt("frame %d: blobs of %d bytes in %d", i, sum, f.raw)
+		// A folded blob is shorter than the blob.
+		if folded == 0 && plain != uint64(f.raw) || folded > 0 && (plain >= uint64(f.raw) || plain+folded <= uint64(f.raw)) || plain+folded > maxFrame {
+			return nil, corrupt("frame %d: blobs of %d bytes, and folded ones that stand for %d, in %d", i, plain, folded, f.raw)
 		}
 		next += uint64(f.blobs)
 		stored += uint64(f.stored)

@@ -1,9 +1,11 @@
 package s3publish
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-fs/holdfast/memfs"
 )
@@ -15,6 +17,18 @@ type packTail struct {
 	packTrailer
 	*packIndex
 	box *box
+
+	waiting []foldedFrame // blobs of this pack that cannot be unfolded before the indexes of its base are there
+}
+
+// foldedFrame is the folded blobs of a frame, in their order.
+type foldedFrame struct {
+	entries []blobEntry
+	parts   [][]byte // as they are stored
+}
+
+func (f *foldedFrame) add(e blobEntry, part []byte) {
+	f.entries, f.parts = append(f.entries, e), append(f.parts, part)
 }
 
 // readIndex checks the bytes of a pack from its index to its end against what a snapshot says of it.
@@ -45,17 +59,13 @@ func (c *coder) readIndex(ctx context.Context, b []byte, e packEntry) (*packTail
 	if err != nil {
 		return nil, err
 	}
-	var raw uint64
-	for _, f := range x.frames {
-		raw += uint64(f.raw)
-	}
-	if raw != uint64(e.raw) {
+	if raw := x.content(); raw != uint64(e.raw) {
 		return nil, corrupt("%d bytes of content where %d were announced", raw, e.raw)
 	}
-	return &packTail{t, x, box}, nil
+	return &packTail{packTrailer: t, packIndex: x, box: box}, nil
 }
 
-// readFrame returns the content of a frame from its stored bytes. The hashes of its blobs are left to check.
+// readFrame returns a frame from its stored bytes: its blobs one after the other, some of them folded. Their hashes are left to check.
 func (c *coder) readFrame(ctx context.Context, t *packTail, i int, stored []byte) ([]byte, error) {
 	f := t.packIndex.frames[i]
 	b, err := t.box.open(ctx, uint64(i), stored, nil)
@@ -74,17 +84,28 @@ func (c *coder) readFrame(ctx context.Context, t *packTail, i int, stored []byte
 	return b, nil
 }
 
-// splitFrame checks the hashes of blobs that lie in b one after the other, and gives them to emit as slices of b.
-func (c *coder) splitFrame(ctx context.Context, b []byte, entries []blobEntry, emit func(memfs.Hash, []byte) error) error {
-	blobs := make([][]byte, 0, min(len(entries), hashBatch))
+// cutFrame returns the blobs of a frame as they lie in it, folded ones without their length.
+func cutFrame(b []byte, entries []blobEntry) ([][]byte, error) {
+	parts := make([][]byte, 0, len(entries))
+	in := reader{b: b}
+	for _, e := range entries {
+		size := uint64(e.size)
+		if e.folded {
+			size = in.uint(uint64(e.size) - 1)
+		}
+		parts = append(parts, slices.Clip(in.take(size)))
+	}
+	if in.err == nil && len(in.b) > 0 {
+		in.fail()
+	}
+	return parts, in.err
+}
+
+// checkBlobs checks the hashes of blobs and gives them to emit.
+func (c *coder) checkBlobs(ctx context.Context, blobs [][]byte, entries []blobEntry, emit func(memfs.Hash, []byte) error) error {
 	for len(entries) > 0 {
 		n := min(hashBatch, len(entries))
-		blobs = blobs[:0]
-		for _, e := range entries[:n] {
-			blobs = append(blobs, b[:e.size:e.size])
-			b = b[e.size:]
-		}
-		sums, err := sumAll(ctx, c.hasher, blobs)
+		sums, err := sumAll(ctx, c.hasher, blobs[:n])
 		if err != nil {
 			return err
 		}
@@ -96,13 +117,37 @@ func (c *coder) splitFrame(ctx context.Context, b []byte, entries []blobEntry, e
 				return err
 			}
 		}
-		entries = entries[n:]
+		blobs, entries = blobs[n:], entries[n:]
 	}
 	return nil
 }
 
-// openPack checks a whole pack: its own hash, its structure, and the hash of every blob, and gives the blobs to emit in order. They are
-// emit's to keep, in slices of a frame each.
+// unfold gives folded blobs to emit, checked.
+func (c *coder) unfold(ctx context.Context, frames []foldedFrame, to indexes, emit func(memfs.Hash, []byte) error) error {
+	var entries []blobEntry
+	var blobs [][]byte
+	for i, frame := range frames {
+		var f folder
+		for j, e := range frame.entries {
+			b, err := f.unfold(frame.parts[j], int(e.size), to)
+			if err != nil {
+				return fmt.Errorf("blob %s: %w", hashString(e.hash), err)
+			}
+			entries, blobs = append(entries, e), append(blobs, b)
+		}
+		if len(blobs) < hashBatch && i < len(frames)-1 {
+			continue
+		}
+		if err := c.checkBlobs(ctx, blobs, entries, emit); err != nil {
+			return err
+		}
+		entries, blobs = nil, nil
+	}
+	return nil
+}
+
+// openPack checks a whole pack: its own hash, its structure, and the hash of every blob that is not folded, and gives these to emit in order. They
+// are emit's to keep, in slices of a frame each. What is folded is left to unfold.
 func (c *coder) openPack(ctx context.Context, b []byte, e packEntry, emit func(memfs.Hash, []byte) error) (*packTail, error) {
 	if uint64(len(b)) != uint64(e.size) {
 		return nil, corrupt("%d bytes where %d were announced", len(b), e.size)
@@ -130,8 +175,23 @@ func (c *coder) openPack(ctx context.Context, b []byte, e packEntry, emit func(m
 		if err != nil {
 			return nil, err
 		}
-		if err := c.splitFrame(ctx, frame, blobs[:f.blobs], emit); err != nil {
+		parts, err := cutFrame(frame, blobs[:f.blobs])
+		if err != nil {
+			return nil, fmt.Errorf("frame %d: %w", i, err)
+		}
+		var plain, folded foldedFrame
+		for j, e := range blobs[:f.blobs] {
+			if e.folded {
+				folded.add(e, bytes.Clone(parts[j]))
+			} else {
+				plain.add(e, parts[j])
+			}
+		}
+		if err := c.checkBlobs(ctx, plain.parts, plain.entries, emit); err != nil {
 			return nil, err
+		}
+		if len(folded.parts) > 0 {
+			t.waiting = append(t.waiting, folded)
 		}
 		rest, blobs = rest[f.stored:], blobs[f.blobs:]
 	}
@@ -161,8 +221,6 @@ func (c *coder) entryOf(ctx context.Context, id ID, b []byte) (packEntry, error)
 	if err != nil {
 		return packEntry{}, err
 	}
-	for _, f := range x.frames {
-		e.raw += f.raw
-	}
+	e.raw = uint32(min(x.content(), maxPackRaw+1))
 	return e, e.validate()
 }

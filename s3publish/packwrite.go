@@ -46,6 +46,7 @@ type builtPack struct {
 	raw     int
 	content []byte
 	index   packIndex
+	on      *foundation // nil: nothing
 
 	entry packEntry
 	data  []byte
@@ -87,15 +88,13 @@ func (w *packWriter) finish() *builtPack {
 // encode makes the bytes and the entry of a pack, and gives its content up.
 func (c *coder) encode(ctx context.Context, p *builtPack, epoch uint32) error {
 	x := &p.index
-	payloads := make([][]byte, len(x.frames)+1)
-	rest := p.content
+	payloads := append(p.foldFrames(), nil)
 	for i := range x.frames {
 		if ctx.Err() != nil {
 			return aborted(ctx, "publish", "")
 		}
 		f := &x.frames[i]
-		payload := rest[:f.raw:f.raw]
-		rest = rest[f.raw:]
+		payload := payloads[i]
 		small, err := c.compress(ctx, payload)
 		if err != nil {
 			return err

@@ -227,7 +227,7 @@ func (r *Remote) publishTo(ctx context.Context, src Source, o PublishOptions, t 
 	next.live = live
 
 	rep.start(PhaseUpload, plan.bytes, plan.packs+2)
-	up := &upload{r: r, ctx: ctx, src: src, has: has, rep: rep, epoch: r.clock.epoch(), res: res}
+	up := &upload{r: r, ctx: ctx, src: src, has: has, on: r.foundation(t.packs[:keep]), rep: rep, epoch: r.clock.epoch(), res: res}
 	sent, err := up.run(next.root)
 	if err != nil {
 		return Result{}, err

@@ -46,7 +46,7 @@ func (r *Remote) Fetch(ctx context.Context, o PullOptions) (*Fetched, error) {
 	}
 	f := &Fetched{Info: snap.info(id), blobs: map[memfs.Hash][]byte{}}
 	var mu sync.Mutex
-	err = r.download(ctx, snap.packs, map[ID]bool{}, rep, func(h memfs.Hash, b []byte) error {
+	err = r.download(ctx, snap.packs, map[ID]*packTail{}, rep, func(h memfs.Hash, b []byte) error {
 		mu.Lock()
 		defer mu.Unlock()
 		f.blobs[h] = b
@@ -86,14 +86,14 @@ func (r *Remote) find(ctx context.Context, o PullOptions) (ID, *snapshotObject, 
 }
 
 // download fetches packs, several at a time, checks them, and gives their blobs to emit, which is called from several goroutines. It
-// leaves out those that are done, and adds to them.
-func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bool, rep *reporter, emit func(memfs.Hash, []byte) error) error {
+// leaves out those that are done, and adds to them. What is folded comes last, when all indexes are there.
+func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]*packTail, rep *reporter, emit func(memfs.Hash, []byte) error) error {
 	rep.start(PhaseDownload, content(packs), len(packs))
 	var mu sync.Mutex
 	g := newGroup(ctx, r.width)
 	for _, e := range packs {
 		mu.Lock()
-		have := done[e.id]
+		have := done[e.id] != nil
 		mu.Unlock()
 		if have {
 			rep.done(int64(e.raw), 1)
@@ -106,7 +106,7 @@ func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bo
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			done[e.id] = true
+			done[e.id] = t
 			r.learn(e.id, t.packIndex.blobs)
 			rep.done(int64(e.raw), 1)
 			return nil
@@ -115,7 +115,10 @@ func (r *Remote) download(ctx context.Context, packs []packEntry, done map[ID]bo
 			break
 		}
 	}
-	return g.wait("pull", "")
+	if err := g.wait("pull", ""); err != nil {
+		return err
+	}
+	return r.unfoldAll(ctx, packs, done, emit)
 }
 
 // fetchPack gets a pack within the context one. What has arrived is used even if another pack failed meanwhile: hence the second context.
@@ -145,7 +148,7 @@ var _ Stage = (*memfs.Stage)(nil)
 type staged struct {
 	into  any
 	stage Stage
-	packs map[ID]bool
+	packs map[ID]*packTail
 }
 
 // Pull fetches a snapshot and builds it in fs, beside the live tree, which it leaves alone: restoring the result
@@ -179,7 +182,7 @@ func (r *Remote) PullInto(ctx context.Context, into any, newStage func() (Stage,
 		if err != nil {
 			return nil, Info{}, at("pull", o.Volume, err)
 		}
-		r.staged = &staged{into, stage, map[ID]bool{}}
+		r.staged = &staged{into, stage, map[ID]*packTail{}}
 	}
 	if err := r.download(ctx, obj.packs, r.staged.packs, rep, r.staged.stage.Add); err != nil {
 		return nil, Info{}, at("pull", o.Volume, err)

@@ -82,7 +82,11 @@ func (r *Remote) Open(ctx context.Context, o PullOptions) (*Reader, error) {
 	if err := g.wait("open", o.Volume); err != nil {
 		return nil, err
 	}
+	sums := listSums(snap.packs)
 	for i, p := range d.packs {
+		if err := p.base.check(sums, i); err != nil {
+			return nil, at("get", packKey(p.entry.id), err)
+		}
 		for f, frame := range p.packIndex.frames {
 			var off uint32
 			for _, b := range p.packIndex.blobs[p.first[f] : p.first[f]+int(frame.blobs)] {
@@ -229,7 +233,7 @@ func (d *Reader) fetchRange(ctx context.Context, run []frameKey) ([][]byte, erro
 		b, err := d.r.coder.readFrame(ctx, p.packTail, int(k.frame), o.Data[from:from+f.stored])
 		if err == nil {
 			first := p.first[k.frame]
-			err = d.r.coder.splitFrame(ctx, b, p.packIndex.blobs[first:first+int(f.blobs)], func(memfs.Hash, []byte) error { return nil })
+			b, err = d.unfold(ctx, p, b, p.packIndex.blobs[first:first+int(f.blobs)])
 		}
 		if err != nil {
 			return nil, at("get", key, err)
@@ -237,6 +241,30 @@ func (d *Reader) fetchRange(ctx context.Context, run []frameKey) ([][]byte, erro
 		frames = append(frames, b)
 	}
 	return frames, nil
+}
+
+// unfold checks the blobs of a frame and returns them one after the other.
+func (d *Reader) unfold(ctx context.Context, p *readerPack, b []byte, entries []blobEntry) ([]byte, error) {
+	parts, err := cutFrame(b, entries)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(entries, func(e blobEntry) bool { return e.folded }) {
+		to := indexes{p.packIndex.blobs}
+		for _, q := range d.packs[:p.base.packs] {
+			to = append(to, q.packIndex.blobs)
+		}
+		var f folder
+		for i, e := range entries {
+			if e.folded {
+				if parts[i], err = f.unfold(parts[i], int(e.size), to); err != nil {
+					return nil, err
+				}
+			}
+		}
+		b = slices.Concat(parts...)
+	}
+	return b, d.r.coder.checkBlobs(ctx, parts, entries, func(memfs.Hash, []byte) error { return nil })
 }
 
 // keep remembers a frame, and forgets the oldest.

@@ -33,8 +33,8 @@ type Remote struct {
 	busy  chan struct{} // holds one token while a publish or a pull runs; guards all below
 	heads map[string]*headState
 	packs map[ID]*knownPack
-	blobs map[memfs.Hash]*knownPack
-	more  map[memfs.Hash][]*knownPack // of blobs that are in several packs: the others
+	blobs map[memfs.Hash]holder
+	more  map[memfs.Hash][]holder // of blobs that are in several packs: the others
 	clock storeTime
 
 	staged *staged // of the last pull, if it failed
@@ -48,6 +48,12 @@ type Remote struct {
 type knownPack struct {
 	id    ID
 	blobs []blobEntry
+}
+
+// holder is where a blob is known to be: the number that it has in a pack.
+type holder struct {
+	pack *knownPack
+	blob uint32
 }
 
 // headState is what is known of a volume's head.
@@ -68,8 +74,8 @@ func NewRemote(store ObjectStore, o RemoteOptions) *Remote {
 		busy:  make(chan struct{}, 1),
 		heads: map[string]*headState{},
 		packs: map[ID]*knownPack{},
-		blobs: map[memfs.Hash]*knownPack{},
-		more:  map[memfs.Hash][]*knownPack{},
+		blobs: map[memfs.Hash]holder{},
+		more:  map[memfs.Hash][]holder{},
 	}
 	if o.Key != nil {
 		key := *o.Key
@@ -216,11 +222,11 @@ func (r *Remote) learn(id ID, blobs []blobEntry) {
 	}
 	p := &knownPack{id, blobs}
 	r.packs[id] = p
-	for _, b := range blobs {
-		if other := r.blobs[b.hash]; other != nil {
+	for i, b := range blobs {
+		if other, ok := r.blobs[b.hash]; ok {
 			r.more[b.hash] = append(r.more[b.hash], other)
 		}
-		r.blobs[b.hash] = p
+		r.blobs[b.hash] = holder{p, uint32(i)}
 	}
 }
 
@@ -232,9 +238,9 @@ func (r *Remote) forget(id ID) {
 	}
 	delete(r.packs, id)
 	for _, b := range p.blobs {
-		others := slices.DeleteFunc(r.more[b.hash], func(o *knownPack) bool { return o == p })
+		others := slices.DeleteFunc(r.more[b.hash], func(o holder) bool { return o.pack == p })
 		switch {
-		case r.blobs[b.hash] != p:
+		case r.blobs[b.hash].pack != p:
 		case len(others) > 0:
 			r.blobs[b.hash], others = others[0], others[1:]
 		default:
@@ -250,14 +256,14 @@ func (r *Remote) forget(id ID) {
 
 // in tells if a blob is in one of the packs.
 func (r *Remote) in(packs map[ID]bool, h memfs.Hash) bool {
-	p := r.blobs[h]
-	return p != nil && (packs[p.id] || slices.ContainsFunc(r.more[h], func(p *knownPack) bool { return packs[p.id] }))
+	o, ok := r.blobs[h]
+	return ok && (packs[o.pack.id] || slices.ContainsFunc(r.more[h], func(o holder) bool { return packs[o.pack.id] }))
 }
 
-// holders are the known packs that hold a blob.
-func (r *Remote) holders(h memfs.Hash) []*knownPack {
-	if p := r.blobs[h]; p != nil {
-		return append([]*knownPack{p}, r.more[h]...)
+// holders is where a blob is known to be.
+func (r *Remote) holders(h memfs.Hash) []holder {
+	if o, ok := r.blobs[h]; ok {
+		return append([]holder{o}, r.more[h]...)
 	}
 	return nil
 }

@@ -61,6 +61,7 @@ type upload struct {
 	ctx context.Context
 	src Source
 	has func(memfs.Hash) bool
+	on  *foundation // what is in packs that stay
 	rep *reporter
 
 	epoch uint32
@@ -75,6 +76,7 @@ func (u *upload) run(root memfs.Hash) ([]packEntry, error) {
 	g := newGroup(u.ctx, u.r.width)
 	errStopped := errors.New("stopped")
 	send := func(p *builtPack, more bool) error {
+		p.on = u.on
 		packs = append(packs, p)
 		if !g.run(func(ctx context.Context) error { return u.send(ctx, p, more) }) {
 			return errStopped

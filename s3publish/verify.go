@@ -33,7 +33,7 @@ type VerifyReport struct {
 
 // Verify reads every head, snapshot and pack of a store, whoever published them, and checks every hash, every structure, and that
 // each snapshot finds all its blobs. It goes on after damage and reports all of it; its error is that it could not go on.
-// What is encrypted with another key than ours is not damage. It needs about 100 bytes of memory for each blob in the store. An object that a prune deletes meanwhile is not damage.
+// What is encrypted with another key than ours is not damage. It needs about 150 bytes of memory for each blob in the store. An object that a prune deletes meanwhile is not damage.
 func (r *Remote) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
 	rep := &reporter{fn: o.Progress}
 	rep.phase(PhaseRead)
@@ -55,7 +55,8 @@ type verifier struct {
 
 type checkedPack struct {
 	entry  packEntry
-	gone   bool // deleted since it was listed
+	tail   *packTail // nil when it could not be read
+	gone   bool      // deleted since it was listed
 	broken bool
 	locked bool
 	needed bool
@@ -108,6 +109,9 @@ func (r *Remote) verify(ctx context.Context, rep *reporter) (VerifyReport, error
 		}
 	}
 	if err := g.wait("verify", ""); err != nil {
+		return report, err
+	}
+	if err := v.unfold(ctx, c.snapshots); err != nil {
 		return report, err
 	}
 	for id, s := range c.snapshots {
@@ -171,7 +175,7 @@ func (v *verifier) pack(ctx context.Context, id ID, size int64, p *checkedPack) 
 		e, err = v.r.coder.entryOf(ctx, id, o.Data)
 	}
 	if err == nil {
-		_, err = v.r.coder.openPack(ctx, o.Data, e, func(h memfs.Hash, b []byte) error { return v.blob(p, h, b) })
+		p.tail, err = v.r.coder.openPack(ctx, o.Data, e, func(h memfs.Hash, b []byte) error { return v.blob(p, h, b) })
 	}
 	if errors.Is(err, ErrKey) {
 		p.locked = true
@@ -189,6 +193,54 @@ func (v *verifier) pack(ctx context.Context, id ID, size int64, p *checkedPack) 
 		return err
 	}
 	p.entry = e
+	return nil
+}
+
+// unfold checks what is folded in the packs, whether a snapshot names them or not: what a pack's references lead to is known from any list that begins
+// with its base. Where there is none any more, or a pack of it could not be read, that is left out; if a snapshot needs it, it is reported there.
+func (v *verifier) unfold(ctx context.Context, snapshots map[ID]*cataloged) error {
+	waiting := map[base][]*checkedPack{}
+	for _, p := range v.packs {
+		if p.tail != nil && len(p.tail.waiting) > 0 {
+			waiting[p.tail.base] = append(waiting[p.tail.base], p)
+		}
+	}
+	of := func(b base, list []packEntry) error {
+		packs := waiting[b]
+		delete(waiting, b)
+		if len(packs) == 0 {
+			return nil
+		}
+		to := indexes{nil}
+		for _, e := range list {
+			p := v.packs[e.id]
+			if p == nil || p.tail == nil {
+				return nil
+			}
+			to = append(to, p.tail.packIndex.blobs)
+		}
+		for _, p := range packs {
+			to[0] = p.tail.packIndex.blobs
+			err := v.r.coder.unfold(ctx, p.tail.waiting, to, func(h memfs.Hash, b []byte) error { return v.blob(p, h, b) })
+			if p.tail.waiting = nil; errors.Is(err, ErrCorrupt) {
+				p.broken = true
+				v.damage(packKey(p.entry.id), err)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := of(base{}, nil); err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		for n, sum := range listSums(s.packs) {
+			if err := of(base{uint32(n), sum}, s.packs[:n]); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -210,7 +262,8 @@ func (v *verifier) snapshot(s *cataloged) error {
 	listed := map[*checkedPack]bool{}
 	var missing error
 	locked := s.locked != nil
-	for _, e := range s.packs {
+	sums := listSums(s.packs)
+	for i, e := range s.packs {
 		p := v.packs[e.id]
 		switch {
 		case p == nil || p.gone:
@@ -221,6 +274,10 @@ func (v *verifier) snapshot(s *cataloged) error {
 			locked = true
 		case p.entry != e:
 			return corrupt("pack %s is not as the snapshot says", e.id)
+		default:
+			if err := p.tail.base.check(sums, i); err != nil {
+				missing = corrupt("pack %s: %v", e.id, err)
+			}
 		}
 		p.needed = true
 		listed[p] = true

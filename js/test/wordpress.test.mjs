@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { deflateRawSync } from 'node:zlib'
 import { proxyFileSystem } from '@php-wasm/universal'
 import { bootWordPressAndRequestHandler } from '@wp-playground/wordpress'
 import { memory, open } from 'holdfast'
@@ -12,7 +13,9 @@ import { captureEmscripten, materializeEmscripten } from 'holdfast/emscripten'
 import { nodeDirectory } from 'holdfast/node'
 import { fsOf, holdfastMount } from 'holdfast/php'
 import { sqlitePluginZip, wordPressZip } from './npm-files.mjs'
+import { memoryStore } from './object-store.mjs'
 import { nextRuntime } from './php.mjs'
+import { readable } from './random.mjs'
 
 /** @type {any[]} Runtimes that are not ended keep Node from ending. */
 const started = []
@@ -114,4 +117,55 @@ test('WordPress is installed on a volume, serves requests in several runtimes, a
   assert.equal(await inWordPress(site, `global $wpdb; echo $wpdb->get_var("SELECT count(*) FROM $wpdb->posts WHERE post_title = 'Kelp holds fast'");`), '0')
   await site[Symbol.asyncDispose]()
   await volume.close()
+})
+
+/** The sum of the sizes of what changed since a point, in pages, each compressed on its own. @param {import('../index.js').Volume} volume @param {any} before */
+function compressedPages(volume, before) {
+  let sum = 0
+  for (const { path, type, ranges } of volume.diff(before)) {
+    if (type !== 'file') continue
+    const content = volume.fs.readFileSync(path)
+    const pages = new Set(ranges.flatMap(({ offset, length }) => {
+      const first = Math.floor(offset / 4096)
+      return Array.from({ length: Math.ceil((offset + length) / 4096) - first }, (_, i) => first + i)
+    }))
+    for (const page of pages) sum += deflateRawSync(content.subarray(page * 4096, page * 4096 + 4096)).length
+  }
+  return sum
+}
+
+test('publishing one post takes at most three requests, and 1.5 times the compressed pages that it changed and 4 KiB', { timeout: 600_000 }, async (t) => {
+  const volume = await open('v', { storage: memory() })
+  t.after(() => volume.close())
+  const site = await boot(volume)
+  const store = memoryStore()
+  await volume.publish(store, { name: 'v' })
+  let [replaced, merges, least] = [0, 0, Infinity]
+  for (let n = 0; n < 20; n++) {
+    const before = volume.snapshot()
+    const content = n % 3 === 0 ? 'The sea kept coming. '.repeat(50) : readable(n, (n * 977) % 9000)
+    assert.match(await inWordPress(site, `echo wp_insert_post(['post_title' => 'Post ${n}', 'post_status' => 'publish', 'post_content' => base64_decode('${Buffer.from(content).toString('base64')}')]);`), /^\d+$/)
+    const pages = compressedPages(volume, before)
+    store.log.length = 0
+    const { bytesSent, packsReplaced } = await volume.publish(store, { name: 'v' })
+    const most = 1.5 * pages + 4096
+    t.diagnostic(`post ${n}, ${content.length} bytes: ${pages} bytes of compressed pages, ${bytesSent} bytes sent of at most ${most}, ${packsReplaced} packs replaced`)
+    assert.ok(store.log.length <= 3, JSON.stringify(store.log))
+    assert.equal(store.log.reduce((sum, [, , bytes]) => sum + bytes, 0), bytesSent)
+    replaced += packsReplaced
+    // At the earliest every 15th publish merges all small packs, which sends again what they hold that is still used: s3publish/LAYOUT.md.
+    if (packsReplaced >= 15) merges++
+    else {
+      assert.ok(bytesSent <= most)
+      least = Math.min(least, most - bytesSent)
+    }
+  }
+  t.diagnostic(`${replaced} packs replaced, ${merges} times all small ones; otherwise at least ${least} bytes to spare`)
+  assert.ok(merges <= 1 && replaced > 0)
+  const copy = await open('copy', { storage: memory() })
+  t.after(() => copy.close())
+  await copy.pull(store, { name: 'v' })
+  const database = '/wp-content/database/.ht.sqlite'
+  assert.equal(Buffer.compare(copy.fs.readFileSync(database), volume.fs.readFileSync(database)), 0)
+  await site[Symbol.asyncDispose]()
 })
