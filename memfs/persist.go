@@ -18,7 +18,7 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	defer f.mu.Unlock()
 	*f.edits++ // what is stored now is not stored any more once it is written to
 	p := persister{fs: f, w: w}
-	p.enc = encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
+	p.enc = encoder{link: putRef, page: putPage}
 	var roots [][]byte
 	err := func() error {
 		for _, s := range snaps {
@@ -108,7 +108,7 @@ func (p *persister) page(pg *page) error {
 	if pg.id == 0 || pg.len != 0 {
 		return nil
 	}
-	b := trimZeros(p.fs.slabs.bytes(pg.id))
+	b, gapped := squeeze(p.fs.slabs.bytes(pg.id), &p.fs.squeezed)
 	if len(b) == 0 { // a page of zeros is a hole
 		p.fs.slabs.unref(pg.id)
 		*pg = page{}
@@ -119,6 +119,9 @@ func (p *persister) page(pg *page) error {
 		return err
 	}
 	pg.setRef(ref)
+	if gapped {
+		pg.len += PageSize
+	}
 	p.pages = append(p.pages, pg)
 	return nil
 }
@@ -130,6 +133,11 @@ func appendRef(b []byte, r Ref) []byte {
 }
 
 func putRef(b []byte, l *link) []byte { return appendRef(b, l.where()) }
+
+func putPage(b []byte, n *node, i int) []byte {
+	p := &n.pages[i]
+	return appendRef(b, Ref{Off: p.off, Len: p.len, Sum: p.sum})
+}
 
 func (d *decoder) ref(limit uint64) Ref {
 	r := Ref{Off: d.uint(1 << 62), Len: uint32(d.uint(limit))}
@@ -148,7 +156,9 @@ func localDecoder(b []byte) *decoder {
 		link: func(d *decoder, _ kind, _ int) link { return link{ref: d.ref(MaxBlock)} },
 		page: func(d *decoder) page {
 			var p page
-			p.setRef(d.ref(PageSize))
+			if p.setRef(d.ref(2 * PageSize)); p.gapped() && p.len <= PageSize+gapSuffix {
+				d.fail("page with a bad gap")
+			}
 			return p
 		},
 	}

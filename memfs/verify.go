@@ -68,7 +68,11 @@ func (v *Verifier) link(ctx context.Context, l *link, k kind, level int) error {
 	}
 	for i := range n.pages {
 		if p := &n.pages[i]; !p.hole() && !v.known(p.ref()) {
-			if _, err := v.block(ctx, p.ref()); err != nil {
+			b, err := v.block(ctx, p.ref())
+			if err == nil && p.gapped() {
+				err = spread(v.buf[:PageSize], len(b))
+			}
+			if err != nil {
 				return err
 			}
 		}

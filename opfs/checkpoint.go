@@ -1,5 +1,7 @@
 package opfs
 
+import "github.com/zeebo/xxh3"
+
 // A checkpoint is written after so many bytes, so that open has little to read: or more, when the map is large.
 const (
 	checkpointBytes = 1 << 20
@@ -28,6 +30,7 @@ func (s *Store) checkpoint() error {
 		}
 	}
 	b := m.encode()
+	w.sum = xxh3.Hash(b)
 	err := w.stream(b)
 	var end uint64
 	if err == nil {
@@ -144,8 +147,7 @@ func (s *Store) readMap(sb *superblock, size int64) (m fileMap, ok bool, err err
 	if err != nil || !ok || h.kind != mapRecord || h.seq != sb.seq || h.body > uint64(size) {
 		return m, false, err
 	}
-	b := make([]byte, 0, h.body)
-	ok, err = s.readBody(h, size, func(p []byte) { b = append(b, p...) })
+	b, ok, err := s.readMapBody(h, size)
 	if err != nil || !ok || m.decode(b) != nil {
 		return m, false, err
 	}

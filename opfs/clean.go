@@ -142,11 +142,16 @@ func (c *cleaner) mark(r memfs.Ref) bool {
 			c.bits[slot] = make([]uint64, sp.segment/unit/64+1)
 		}
 		from := (phys - sp.base(slot)) / unit
-		for u := from; u < from+n/unit; u++ {
-			if c.bits[slot][u/64]>>(u%64)&1 == 0 {
+		for u, end := from, from+n/unit; u < end; u = (u/64 + 1) * 64 {
+			word := &c.bits[slot][u/64]
+			add := (^uint64(0) << (u % 64)) &^ *word
+			if rest := (u/64+1)*64 - end; rest > 0 {
+				add &= ^uint64(0) >> rest
+			}
+			if add != 0 {
 				known = false
-				c.bits[slot][u/64] |= 1 << (u % 64)
-				c.needs[slot] += unit
+				*word |= add
+				c.needs[slot] += int64(bits.OnesCount64(add)) * unit
 			}
 		}
 		at, left = at+uint64(n), left-n

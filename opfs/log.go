@@ -25,7 +25,7 @@ type logWriter struct {
 	skip   int    // bytes of buf that come before the body: headers
 	held   int64  // where in the file the record's header goes, when it goes last
 	body   uint64
-	sum    *xxh3.Hasher
+	sum    uint64    // of a map's body
 	last   memfs.Ref // the block written last
 }
 
@@ -68,10 +68,6 @@ func (w *logWriter) phys() int64 { return w.space.base(w.slot) + int64(w.from%ui
 
 // cross writes what there is of a full segment, and begins the next.
 func (w *logWriter) cross() error {
-	if w.sum == nil {
-		w.sum = xxh3.New()
-	}
-	_, _ = w.sum.Write(w.buf[w.skip:])
 	w.body += uint64(len(w.buf) - w.skip)
 	off, buf := w.phys(), w.buf
 	if w.held < 0 { // the header goes last, so that a record without its end is none
@@ -152,18 +148,11 @@ func (w *logWriter) WriteBlock(p []byte) (memfs.Ref, error) {
 // finish writes what is left, and the header. A record of a commit ends with the block written last, a point.
 // The end of the record is where the next one begins.
 func (w *logWriter) finish(seq, prev uint64) (h header, end uint64, err error) {
-	h = header{at: w.at, kind: w.kind, seq: seq, prev: prev}
+	h = header{at: w.at, kind: w.kind, seq: seq, prev: prev, sum: w.sum}
 	if w.kind != mapRecord {
 		h.pointLen, h.pointSum = w.last.Len, w.last.Sum
 	}
-	rest := w.buf[w.skip:]
-	h.body = w.body + uint64(len(rest))
-	if w.sum == nil {
-		h.sum = xxh3.Hash(rest)
-	} else {
-		_, _ = w.sum.Write(rest)
-		h.sum = w.sum.Sum64()
-	}
+	h.body = w.body + uint64(len(w.buf)-w.skip)
 	end = w.pos()
 	if n := int(align(int64(end)) - int64(end)); n > 0 {
 		w.buf = append(w.buf, zeros[:n]...)

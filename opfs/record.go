@@ -16,7 +16,7 @@ import (
 // The structures of FORMAT.md.
 
 const (
-	formatVersion = 2
+	formatVersion = 3
 	slotSize      = 4096 // of a superblock
 	superSize     = 128
 	logStart      = 2 * slotSize
@@ -154,7 +154,7 @@ type header struct {
 	pointLen  uint32
 	seq, prev uint64
 	body      uint64 // bytes
-	sum       uint64
+	sum       uint64 // of the body of a map
 	pointSum  uint64
 }
 

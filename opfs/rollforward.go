@@ -1,9 +1,6 @@
 package opfs
 
-import (
-	"github.com/holdfast-fs/holdfast/memfs"
-	"github.com/zeebo/xxh3"
-)
+import "github.com/holdfast-fs/holdfast/memfs"
 
 // How open reads the end of the log: from the checkpoint on, record by record, and from segment to segment as their headers say.
 
@@ -49,7 +46,7 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 		whole := false
 		if !torn {
 			var err error
-			if whole, err = s.readBody(found[k].header, size, nil); err != nil {
+			if whole, err = s.isWhole(found[k].header, size); err != nil {
 				return err
 			}
 		}
@@ -200,34 +197,6 @@ func (s *Store) reach(end uint64, size int64) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// readBody gives fn, which may be nil, the body of a record piece by piece, and reports whether it was all there with its checksum.
-func (s *Store) readBody(h header, size int64, fn func([]byte)) (bool, error) {
-	if ok, err := s.reach(s.endOf(h), size); !ok {
-		return false, err
-	}
-	sum := xxh3.New()
-	b := make([]byte, min(h.body, 1<<20))
-	for at, left := h.at+headerSize, int64(h.body); left > 0; {
-		if at%uint64(s.space.segment) == 0 {
-			at += headerSize
-		}
-		off, n := s.space.tailPlace(at)
-		n = min(n, left, int64(len(b)))
-		if n <= 0 || off+n > size {
-			return false, nil
-		}
-		if ok, err := readFull(s.f, "open", b[:n], off); !ok {
-			return false, err
-		}
-		_, _ = sum.Write(b[:n])
-		if fn != nil {
-			fn(b[:n])
-		}
-		at, left = at+uint64(n), left-n
-	}
-	return sum.Sum64() == h.sum, nil
 }
 
 // laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,
