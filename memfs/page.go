@@ -80,8 +80,11 @@ func (s *slabs) unref(id pageID) {
 // trimZeros returns p without its trailing zero bytes.
 func trimZeros(p []byte) []byte {
 	n := len(p)
-	for n >= 8 && binary.LittleEndian.Uint64(p[n-8:n]) == 0 {
-		n -= 8
+	for n >= 32 {
+		if q := p[n-32 : n]; word(q, 0)|word(q, 8)|word(q, 16)|word(q, 24) != 0 {
+			break
+		}
+		n -= 32
 	}
 	for n > 0 && p[n-1] == 0 {
 		n--
@@ -89,10 +92,12 @@ func trimZeros(p []byte) []byte {
 	return p[:n]
 }
 
+func word(p []byte, i int) uint64 { return binary.LittleEndian.Uint64(p[i : i+8]) }
+
 // The local store keeps a page without the zeros at its end, and, where that makes it shorter by minGap or more, without its longest run of zeros in
 // between: the gap. A page of SQLite's is a header and pointers, a gap, and rows; without gaps, a new post of WordPress took five times the bytes.
 const (
-	minGap    = 128 // bytes; a multiple of 8
+	minGap    = 256 // bytes; a multiple of 8
 	gapSuffix = 4
 )
 
@@ -111,16 +116,15 @@ func squeeze(p []byte, buf *[PageSize]byte) (block []byte, gapped bool) {
 // gapOf finds the longest run of zero words in p. It looks at few words, so that it costs nothing where there is none; shorter runs than minGap may
 // escape it.
 func gapOf(p []byte) (begin, n int) {
-	zero := func(i int) bool { return binary.LittleEndian.Uint64(p[i:i+8]) == 0 }
 	for i := 0; i+8 <= len(p); i += minGap - 8 {
-		if !zero(i) {
+		if word(p, i) != 0 {
 			continue
 		}
 		from, to := i, i+8
-		for from >= 8 && zero(from-8) {
+		for from >= 8 && word(p, from-8) == 0 {
 			from -= 8
 		}
-		for to+8 <= len(p) && zero(to) {
+		for to+8 <= len(p) && word(p, to) == 0 {
 			to += 8
 		}
 		if to-from > n {

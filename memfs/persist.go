@@ -6,7 +6,7 @@ import (
 
 // BlockWriter takes the blocks of one commit.
 type BlockWriter interface {
-	// WriteBlock appends a block of 1 to MaxBlock bytes and says where it will be. p is good during the call only.
+	// WriteBlock appends a block of 1 to MaxBlock bytes and says where it will be: behind all blocks before it. p is good during the call only.
 	WriteBlock(p []byte) (Ref, error)
 }
 
@@ -50,17 +50,27 @@ type persister struct {
 	fs    *FS
 	w     BlockWriter
 	enc   encoder
-	nodes []*node
-	pages []*page
+	nodes []*node // whose blocks, or blocks below, were or are to be written
+	first Ref     // block that was written: those before it are from earlier
 }
 
 func (p *persister) undo() {
 	for _, n := range p.nodes {
 		n.ref = Ref{}
+		for i := range n.pages {
+			if pg := &n.pages[i]; p.first.ok() && pg.len != 0 && pg.off >= p.first.Off {
+				pg.setRef(Ref{})
+			}
+		}
 	}
-	for _, pg := range p.pages {
-		pg.setRef(Ref{})
+}
+
+func (p *persister) write(b []byte) (Ref, error) {
+	ref, err := p.w.WriteBlock(b)
+	if !p.first.ok() {
+		p.first = ref
 	}
+	return ref, err
 }
 
 func (p *persister) root(r *root) ([]byte, error) {
@@ -78,6 +88,7 @@ func (p *persister) below(l *link) error {
 	if n == nil || n.ref.ok() {
 		return nil
 	}
+	p.nodes = append(p.nodes, n)
 	for i := range n.links {
 		if err := p.below(&n.links[i]); err != nil {
 			return err
@@ -95,13 +106,9 @@ func (p *persister) below(l *link) error {
 	}
 	p.enc.b = p.enc.b[:0]
 	p.enc.node(n)
-	ref, err := p.w.WriteBlock(p.enc.b)
-	if err != nil {
-		return err
-	}
-	n.ref = ref
-	p.nodes = append(p.nodes, n)
-	return nil
+	var err error
+	n.ref, err = p.write(p.enc.b)
+	return err
 }
 
 func (p *persister) page(pg *page) error {
@@ -114,7 +121,7 @@ func (p *persister) page(pg *page) error {
 		*pg = page{}
 		return nil
 	}
-	ref, err := p.w.WriteBlock(b)
+	ref, err := p.write(b)
 	if err != nil {
 		return err
 	}
@@ -122,7 +129,6 @@ func (p *persister) page(pg *page) error {
 	if gapped {
 		pg.len += PageSize
 	}
-	p.pages = append(p.pages, pg)
 	return nil
 }
 

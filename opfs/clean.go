@@ -81,11 +81,11 @@ func (c *cleaner) step(written int64) {
 	if c.store.pins > 0 || c.broken {
 		return
 	}
-	c.earned += 1 + written/nodeWorth
 	due := max(c.store.o.CleanEvery, c.nodes)
 	if c.idle() && c.earned >= due || c.marker == nil && c.earned >= staleCycles*due {
 		c.begin()
 	}
+	c.earned += 1 + written/nodeWorth // for the commits after it: so the first large one is not held up
 	if c.marker != nil {
 		c.markMore(markStep*c.urgency() + written*2/nodeWorth)
 	}

@@ -29,6 +29,9 @@ type logWriter struct {
 	last   memfs.Ref // the block written last
 }
 
+// smallCommit is how long a record's buffer becomes by and by.
+const smallCommit = 64 << 10
+
 // reset begins a record of a kind at a position.
 func (w *logWriter) reset(s *Store, kind recordKind) {
 	buf := w.buf[:0]
@@ -139,6 +142,9 @@ func (w *logWriter) WriteBlock(p []byte) (memfs.Ref, error) {
 		if err := w.cross(); err != nil {
 			return memfs.Ref{}, err
 		}
+	}
+	if len(w.buf)+len(p) > cap(w.buf) && len(w.buf) > smallCommit { // a large one fills segments
+		w.buf = append(make([]byte, 0, w.space.segment), w.buf...)
 	}
 	w.last = memfs.Ref{Off: w.pos(), Len: uint32(len(p)), Sum: xxh3.Hash(p)}
 	w.buf = append(w.buf, p...)
