@@ -23,7 +23,7 @@ func (s *Store) checkpoint() error {
 	back := s.leap()
 	w := &s.w
 	w.reset(s, mapRecord)
-	m := fileMap{pointAt: s.pointAt, history: s.history}
+	m := fileMap{pointAt: s.pointAt, history: s.history.all()}
 	for _, e := range s.space.extents {
 		if e.at < s.space.begin(w.at) {
 			m.extents = append(m.extents, e)

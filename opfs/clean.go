@@ -62,7 +62,7 @@ type carried struct {
 
 // tend does the housekeeping after a commit of so many bytes, and returns how many flushes it took.
 func (s *Store) tend(written int64) (flushes int) {
-	s.history = s.retained()
+	s.history.prune(s.o.Keep, s.oldest())
 	before := s.super.generation
 	s.cleaner.step(written)
 	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {
@@ -121,7 +121,7 @@ func (c *cleaner) begin() {
 	c.next()
 	c.bits, c.needs = make([][]uint64, len(s.space.uses)), make([]int64, len(s.space.uses))
 	c.roots = nil
-	for _, e := range s.history {
+	for _, e := range s.history.all() {
 		c.roots = append(c.roots, e.at)
 	}
 	c.marker = s.fs.NewMarker(c.mark)

@@ -262,15 +262,6 @@ const maxSeq = 1 << 53
 
 func errMalformed(what string) error { return fmt.Errorf("%w: malformed %s", ErrCorrupt, what) }
 
-// entry is a point of the history.
-type entry struct {
-	seq     uint64
-	created int64
-	kept    bool // it has a label, so that it stays
-	deleted bool // it goes when it is no longer the newest
-	at      memfs.Ref
-}
-
 // fileMap is what a map record holds: all that open needs to know of the log before it.
 type fileMap struct {
 	pointAt memfs.Ref // the newest point

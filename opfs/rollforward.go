@@ -1,6 +1,10 @@
 package opfs
 
-import "github.com/holdfast-fs/holdfast/memfs"
+import (
+	"slices"
+
+	"github.com/holdfast-fs/holdfast/memfs"
+)
 
 // How open reads the end of the log: from the checkpoint on, record by record, and from segment to segment as their headers say.
 
@@ -78,7 +82,7 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 	if !whole {
 		return corrupt("open", s.fileOffset(s.super.checkpoint), "the map contradicts itself")
 	}
-	s.history, s.pointAt = m.history, m.pointAt
+	s.history, s.pointAt = timeline{recent: m.history}, m.pointAt
 	for _, r := range found {
 		if err := s.adopt(r.header); err != nil {
 			return err
@@ -121,9 +125,8 @@ func (s *Store) adopt(h header) error {
 		added = append(added, entry{seq: p.seq, created: p.created, kept: p.label != "", at: at})
 		at = p.prev
 	}
-	for i := len(added) - 1; i >= 0; i-- {
-		s.history = append(s.history, added[i])
-	}
+	slices.Reverse(added)
+	s.history.add(added...)
 	s.drop(s.point.drops)
 	return nil
 }
