@@ -86,8 +86,11 @@ func (s *Store) mayLeap() (slot uint32, ok bool) {
 		return 0, false
 	}
 	high := max(sp.chain[len(sp.chain)-1], sp.next)
+	if int64(high) < s.cleaner.wanted() {
+		return 0, false
+	}
 	slot = min(sp.free(nil), sp.next)
-	return slot, slot < high && int64(high) >= s.cleaner.wanted()
+	return slot, slot < high
 }
 
 // leap lets the log go on in a lower slot. That takes a checkpoint: superblocks can lead anywhere, whereas the header of the last segment has promised
