@@ -17,6 +17,7 @@ import (
 
 const (
 	formatVersion = 3
+	oldestVersion = 2 // that is read as well: it has no pages with gaps, and a checksum in each commit that nothing needs
 	slotSize      = 4096 // of a superblock
 	superSize     = 128
 	logStart      = 2 * slotSize
@@ -106,8 +107,8 @@ func (s *superblock) decode(b []byte) error {
 	if le.Uint64(b[120:]) != xxh3.Hash(b[:120]) {
 		return ErrCorrupt
 	}
-	if v := le.Uint32(b[8:]); v != formatVersion {
-		return fmt.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
+	if v := le.Uint32(b[8:]); v < oldestVersion || v > formatVersion {
+		return fmt.Errorf("%w: %d, this program reads %d to %d", ErrVersion, v, oldestVersion, formatVersion)
 	}
 	s.segment = int64(le.Uint32(b[12:]))
 	if s.segment < minSegment || s.segment > maxSegment || s.segment%recordAlign != 0 {
