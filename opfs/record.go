@@ -17,7 +17,7 @@ import (
 
 const (
 	formatVersion = 3
-	oldestVersion = 2 // that is read as well: it has no pages with gaps, and a checksum in each commit that nothing needs
+	oldestVersion = 2    // that is read as well: it has no pages with gaps, and a checksum in each commit that nothing needs
 	slotSize      = 4096 // of a superblock
 	superSize     = 128
 	logStart      = 2 * slotSize
