@@ -16,6 +16,9 @@ func (s *Store) isWhole(h header, size int64) (bool, error) {
 		_, ok, err := s.readMapBody(h, size)
 		return ok, err
 	}
+	if ok, err := s.reach(s.endOf(h), size); !ok {
+		return false, err
+	}
 	c := checking{s: s, first: h.at + headerSize, end: s.space.advance(h.at+headerSize, h.body), size: size, left: int64(h.body), seen: map[uint64]struct{}{}}
 	err := c.commit(h)
 	if errors.Is(err, errTorn) {
