@@ -3,6 +3,7 @@ package memfs
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -358,33 +359,62 @@ type place struct {
 	name string
 }
 
-// paths finds the names of inodes in one state.
+// paths finds the names of inodes in one state. Directories do not list names by inode: for few inodes of one its names are gone through each
+// time, for more a list by inode is made.
 type paths struct {
 	f    *FS
 	r    *root
-	dirs map[Ino]map[Ino][]string // directory → inode → its names there
+	dirs map[Ino]*dirNames
 }
 
-func (p *paths) names(dir, ino Ino) ([]string, error) {
-	if m, ok := p.dirs[dir]; ok {
-		return m[ino], nil
+type dirNames struct {
+	asked int
+	all   map[Ino][]string
+}
+
+const fewAsked = 4
+
+var errFound = errors.New("found")
+
+// names returns an inode's names in a directory. only says that it has no second one.
+func (p *paths) names(dir, ino Ino, only bool) ([]string, error) {
+	if p.dirs == nil {
+		p.dirs = map[Ino]*dirNames{}
+	}
+	known := p.dirs[dir]
+	if known == nil {
+		known = &dirNames{}
+		p.dirs[dir] = known
+	}
+	if known.all != nil {
+		return known.all[ino], nil
 	}
 	d, err := p.f.dir(p.r, dir)
 	if err != nil {
 		return nil, err
 	}
-	m := make(map[Ino][]string, d.size)
-	if err := p.f.eachName(&d.data, func(e Dirent) error {
-		m[e.Ino] = append(m[e.Ino], e.Name)
+	if known.asked++; known.asked > fewAsked {
+		known.all = make(map[Ino][]string, d.size)
+		err = p.f.eachName(&d.data, func(e Dirent) error {
+			known.all[e.Ino] = append(known.all[e.Ino], e.Name)
+			return nil
+		})
+		return known.all[ino], err
+	}
+	var found []string
+	err = p.f.eachName(&d.data, func(e Dirent) error {
+		if e.Ino != ino {
+			return nil
+		}
+		if found = append(found, e.Name); only {
+			return errFound
+		}
 		return nil
-	}); err != nil {
-		return nil, err
+	})
+	if err == errFound {
+		err = nil
 	}
-	if p.dirs == nil {
-		p.dirs = map[Ino]map[Ino][]string{}
-	}
-	p.dirs[dir] = m
-	return m[ino], nil
+	return found, err
 }
 
 func (p *paths) of(ino Ino, in *inode) ([]place, error) {
@@ -398,7 +428,7 @@ func (p *paths) of(ino Ino, in *inode) ([]place, error) {
 	sortInos(dirs)
 	var out []place
 	for _, dir := range slices.Compact(dirs) {
-		names, err := p.names(dir, ino)
+		names, err := p.names(dir, ino, in.nlink == 1 || in.is(S_IFDIR))
 		if err != nil {
 			return nil, err
 		}
@@ -418,7 +448,7 @@ func (p *paths) path(at place) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		names, err := p.names(in.parent, dir)
+		names, err := p.names(in.parent, dir, true)
 		if err != nil {
 			return "", err
 		}

@@ -84,11 +84,18 @@ func (f *FS) loadPage(p *page) ([]byte, error) {
 		return nil, err
 	}
 	b := f.slabs.bytes(id)
-	if err := f.readBlock(p.ref(), b[:p.len]); err != nil {
+	r := p.ref()
+	if err = f.readBlock(r, b[:r.Len]); err == nil {
+		if p.gapped() {
+			err = spread(b, int(r.Len))
+		} else {
+			clear(b[r.Len:])
+		}
+	}
+	if err != nil {
 		f.slabs.unref(id)
 		return nil, err
 	}
-	clear(b[p.len:])
 	p.id = id
 	return b, nil
 }

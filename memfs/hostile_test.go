@@ -181,7 +181,7 @@ func FuzzLocalNode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e := encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
+		e := encoder{link: putRef, page: putPage}
 		e.node(n)
 		if _, err := localDecoder(e.b).node(kind(k), int(level)); err != nil {
 			t.Fatal(err)

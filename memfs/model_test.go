@@ -99,6 +99,8 @@ func sameState(t *testing.T, what string, got, want state) {
 type blockStore struct {
 	b    []byte
 	fail int // the write that fails, counted down; 0 is none
+
+	unchecked bool // so that bytes can be changed
 }
 
 var errWrite = errors.New("no room")
@@ -116,7 +118,7 @@ func (s *blockStore) WriteBlock(p []byte) (Ref, error) {
 
 func (s *blockStore) ReadBlock(r Ref, p []byte) error {
 	copy(p, s.b[r.Off:])
-	if xxh3.Hash(p) != r.Sum {
+	if !s.unchecked && xxh3.Hash(p) != r.Sum {
 		return errors.New("checksum")
 	}
 	return nil

@@ -79,14 +79,22 @@ func (l *link) same(m *link) bool {
 // page is loaded (id), only stored (ref), both, or a hole (neither).
 type page struct {
 	id  pageID
-	len uint32 // of the stored block
+	len uint32 // of the stored block, plus PageSize when it has a gap
 	off uint64
 	sum uint64
 }
 
-func (p *page) ref() Ref     { return Ref{Off: p.off, Sum: p.sum, Len: p.len} }
+func (p *page) ref() Ref {
+	n := p.len
+	if p.gapped() {
+		n -= PageSize
+	}
+	return Ref{Off: p.off, Sum: p.sum, Len: n}
+}
+
 func (p *page) setRef(r Ref) { p.off, p.sum, p.len = r.Off, r.Sum, r.Len }
 func (p *page) hole() bool   { return p.id == 0 && p.len == 0 }
+func (p *page) gapped() bool { return p.len > PageSize }
 
 // inode is what the table holds for one number. Mode 0 is an empty slot.
 type inode struct {

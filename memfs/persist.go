@@ -6,7 +6,7 @@ import (
 
 // BlockWriter takes the blocks of one commit.
 type BlockWriter interface {
-	// WriteBlock appends a block of 1 to MaxBlock bytes and says where it will be. p is good during the call only.
+	// WriteBlock appends a block of 1 to MaxBlock bytes and says where it will be: behind all blocks before it. p is good during the call only.
 	WriteBlock(p []byte) (Ref, error)
 }
 
@@ -18,7 +18,7 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	defer f.mu.Unlock()
 	*f.edits++ // what is stored now is not stored any more once it is written to
 	p := persister{fs: f, w: w}
-	p.enc = encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
+	p.enc = encoder{link: putRef, page: putPage}
 	var roots [][]byte
 	err := func() error {
 		for _, s := range snaps {
@@ -50,17 +50,27 @@ type persister struct {
 	fs    *FS
 	w     BlockWriter
 	enc   encoder
-	nodes []*node
-	pages []*page
+	nodes []*node // whose blocks, or blocks below, were or are to be written
+	first Ref     // block that was written: those before it are from earlier
 }
 
 func (p *persister) undo() {
 	for _, n := range p.nodes {
 		n.ref = Ref{}
+		for i := range n.pages {
+			if pg := &n.pages[i]; p.first.ok() && pg.len != 0 && pg.off >= p.first.Off {
+				pg.setRef(Ref{})
+			}
+		}
 	}
-	for _, pg := range p.pages {
-		pg.setRef(Ref{})
+}
+
+func (p *persister) write(b []byte) (Ref, error) {
+	ref, err := p.w.WriteBlock(b)
+	if !p.first.ok() {
+		p.first = ref
 	}
+	return ref, err
 }
 
 func (p *persister) root(r *root) ([]byte, error) {
@@ -78,6 +88,7 @@ func (p *persister) below(l *link) error {
 	if n == nil || n.ref.ok() {
 		return nil
 	}
+	p.nodes = append(p.nodes, n)
 	for i := range n.links {
 		if err := p.below(&n.links[i]); err != nil {
 			return err
@@ -95,31 +106,29 @@ func (p *persister) below(l *link) error {
 	}
 	p.enc.b = p.enc.b[:0]
 	p.enc.node(n)
-	ref, err := p.w.WriteBlock(p.enc.b)
-	if err != nil {
-		return err
-	}
-	n.ref = ref
-	p.nodes = append(p.nodes, n)
-	return nil
+	var err error
+	n.ref, err = p.write(p.enc.b)
+	return err
 }
 
 func (p *persister) page(pg *page) error {
 	if pg.id == 0 || pg.len != 0 {
 		return nil
 	}
-	b := trimZeros(p.fs.slabs.bytes(pg.id))
+	b, gapped := squeeze(p.fs.slabs.bytes(pg.id), &p.fs.squeezed)
 	if len(b) == 0 { // a page of zeros is a hole
 		p.fs.slabs.unref(pg.id)
 		*pg = page{}
 		return nil
 	}
-	ref, err := p.w.WriteBlock(b)
+	ref, err := p.write(b)
 	if err != nil {
 		return err
 	}
 	pg.setRef(ref)
-	p.pages = append(p.pages, pg)
+	if gapped {
+		pg.len += PageSize
+	}
 	return nil
 }
 
@@ -130,6 +139,11 @@ func appendRef(b []byte, r Ref) []byte {
 }
 
 func putRef(b []byte, l *link) []byte { return appendRef(b, l.where()) }
+
+func putPage(b []byte, n *node, i int) []byte {
+	p := &n.pages[i]
+	return appendRef(b, Ref{Off: p.off, Len: p.len, Sum: p.sum})
+}
 
 func (d *decoder) ref(limit uint64) Ref {
 	r := Ref{Off: d.uint(1 << 62), Len: uint32(d.uint(limit))}
@@ -149,7 +163,9 @@ func localDecoder(b []byte) *decoder {
 		link: func(d *decoder, _ kind, _ int) link { return link{ref: d.ref(MaxBlock)} },
 		page: func(d *decoder) page {
 			var p page
-			p.setRef(d.ref(PageSize))
+			if p.setRef(d.ref(2 * PageSize)); p.gapped() && p.len <= PageSize+gapSuffix {
+				d.fail("page with a bad gap")
+			}
 			return p
 		},
 	}

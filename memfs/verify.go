@@ -69,7 +69,11 @@ func (v *Verifier) link(stop Stopper, l *link, k kind, level int) error {
 	}
 	for i := range n.pages {
 		if p := &n.pages[i]; !p.hole() && !v.known(p.ref()) {
-			if _, err := v.block(stop, p.ref()); err != nil {
+			b, err := v.block(stop, p.ref())
+			if err == nil && p.gapped() {
+				err = spread(v.buf[:PageSize], len(b))
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -1,5 +1,7 @@
 package opfs
 
+import "github.com/zeebo/xxh3"
+
 // A checkpoint is written after so many bytes, so that open has little to read: or more, when the map is large.
 const (
 	checkpointBytes = 1 << 20
@@ -21,13 +23,14 @@ func (s *Store) checkpoint() error {
 	back := s.leap()
 	w := &s.w
 	w.reset(s, mapRecord)
-	m := fileMap{pointAt: s.pointAt, history: s.history}
+	m := fileMap{pointAt: s.pointAt, history: s.history.all()}
 	for _, e := range s.space.extents {
 		if e.at < s.space.begin(w.at) {
 			m.extents = append(m.extents, e)
 		}
 	}
 	b := m.encode()
+	w.sum = xxh3.Hash(b)
 	err := w.stream(b)
 	var end uint64
 	if err == nil {
@@ -83,8 +86,11 @@ func (s *Store) mayLeap() (slot uint32, ok bool) {
 		return 0, false
 	}
 	high := max(sp.chain[len(sp.chain)-1], sp.next)
+	if int64(high) < s.cleaner.wanted() {
+		return 0, false
+	}
 	slot = min(sp.free(nil), sp.next)
-	return slot, slot < high && int64(high) >= s.cleaner.wanted()
+	return slot, slot < high
 }
 
 // leap lets the log go on in a lower slot. That takes a checkpoint: superblocks can lead anywhere, whereas the header of the last segment has promised
@@ -144,8 +150,7 @@ func (s *Store) readMap(sb *superblock, size int64) (m fileMap, ok bool, err err
 	if err != nil || !ok || h.kind != mapRecord || h.seq != sb.seq || h.body > uint64(size) {
 		return m, false, err
 	}
-	b := make([]byte, 0, h.body)
-	ok, err = s.readBody(h, size, func(p []byte) { b = append(b, p...) })
+	b, ok, err := s.readMapBody(h, size)
 	if err != nil || !ok || m.decode(b) != nil {
 		return m, false, err
 	}

@@ -63,7 +63,7 @@ type carried struct {
 
 // tend does the housekeeping after a commit of so many bytes, and returns how many flushes it took.
 func (s *Store) tend(written int64) (flushes int) {
-	s.history = s.retained()
+	s.history.prune(s.o.Keep, s.oldest())
 	before := s.super.generation
 	s.cleaner.step(written)
 	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {
@@ -82,11 +82,11 @@ func (c *cleaner) step(written int64) {
 	if c.store.pins > 0 || c.broken {
 		return
 	}
-	c.earned += 1 + written/nodeWorth
 	due := max(c.store.o.CleanEvery, c.nodes)
 	if c.idle() && c.earned >= due || c.marker == nil && c.earned >= staleCycles*due {
 		c.begin()
 	}
+	c.earned += 1 + written/nodeWorth // for the commits after it: so the first large one is not held up
 	if c.marker != nil {
 		c.markMore(markStep*c.urgency() + written*2/nodeWorth)
 	}
@@ -122,7 +122,7 @@ func (c *cleaner) begin() {
 	c.next()
 	c.bits, c.needs = make([][]uint64, len(s.space.uses)), make([]int64, len(s.space.uses))
 	c.roots = nil
-	for _, e := range s.history {
+	for _, e := range s.history.all() {
 		c.roots = append(c.roots, e.at)
 	}
 	c.marker = s.fs.NewMarker(c.mark)
@@ -143,11 +143,16 @@ func (c *cleaner) mark(r memfs.Ref) bool {
 			c.bits[slot] = make([]uint64, sp.segment/unit/64+1)
 		}
 		from := (phys - sp.base(slot)) / unit
-		for u := from; u < from+n/unit; u++ {
-			if c.bits[slot][u/64]>>(u%64)&1 == 0 {
+		for u, end := from, from+n/unit; u < end; u = (u/64 + 1) * 64 {
+			word := &c.bits[slot][u/64]
+			add := (^uint64(0) << (u % 64)) &^ *word
+			if rest := (u/64+1)*64 - end; rest > 0 {
+				add &= ^uint64(0) >> rest
+			}
+			if add != 0 {
 				known = false
-				c.bits[slot][u/64] |= 1 << (u % 64)
-				c.needs[slot] += unit
+				*word |= add
+				c.needs[slot] += int64(bits.OnesCount64(add)) * unit
 			}
 		}
 		at, left = at+uint64(n), left-n

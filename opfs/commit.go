@@ -91,7 +91,7 @@ func (s *Store) Commit(label string) (Commit, error) {
 	written := int64(end - w.at)
 	s.space.grow(w.opened, w.next)
 	s.tail, s.point, s.pointAt = end, live, added[len(added)-1].at
-	s.history = append(s.history, added...)
+	s.history.add(added...)
 	s.seq, s.base = live.seq, live.seq
 	s.sinceCheckpoint += written
 	// The commit stands, whatever becomes of the housekeeping: what fails of it is done again.

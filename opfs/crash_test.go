@@ -85,6 +85,9 @@ func work(t *testing.T, r *rand.Rand, f *memfs.FS) {
 			for i := range b {
 				b[i] = byte(r.Uint32())
 			}
+			for at := 0; at < len(b) && r.IntN(2) == 0; at += memfs.PageSize { // as a database's pages are
+				clear(b[min(at+500, len(b)):min(at+3000, len(b))])
+			}
 			err = f.WriteFile(p, b, 0o644)
 		}
 	}

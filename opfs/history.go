@@ -47,20 +47,12 @@ func (s *Store) Points() ([]Point, error) {
 	return out, err
 }
 
-// eachPoint calls fn for every durable point that the history lists, newest first, until it returns false.
+// eachPoint calls fn for every point that the history lists, newest first, until it returns false.
 func (s *Store) eachPoint(fn func(*point) bool) error {
-	for i := len(s.kept) - 1; i >= 0; i-- {
-		if !fn(&s.kept[i].point) {
-			return nil
-		}
-	}
 	for _, e := range slices.Backward(s.retained()) {
-		p, err := s.readPoint(e.at)
+		p, err := s.pointOfEntry(&e)
 		if err != nil {
 			return err
-		}
-		if p.seq != e.seq {
-			return corrupt("history", s.fileOffset(e.at.Off), "point %d where point %d belongs", p.seq, e.seq)
 		}
 		if !fn(&p) {
 			return nil
@@ -69,31 +61,27 @@ func (s *Store) eachPoint(fn func(*point) bool) error {
 	return nil
 }
 
-// retained returns the points that the policy keeps, oldest first: the newest, the newest Keep (of which those in memory count), and all with a label.
-func (s *Store) retained() []entry {
-	oldest := s.o.Now() - s.o.MaxAge
-	newer := len(s.pending)
-	var out []entry
-	for i, e := range slices.Backward(s.history) {
-		recent := newer < s.o.Keep && (s.o.MaxAge == 0 || e.created >= oldest)
-		if i == len(s.history)-1 || !e.deleted && (recent || e.kept) {
-			out = append(out, e)
-			newer++
-		}
+func (s *Store) pointOfEntry(e *entry) (point, error) {
+	if e.mem != nil {
+		return e.mem.point, nil
 	}
-	slices.Reverse(out)
-	return out
+	p, err := s.readPoint(e.at)
+	if err == nil && p.seq != e.seq {
+		err = corrupt("history", s.fileOffset(e.at.Off), "point %d where point %d belongs", p.seq, e.seq)
+	}
+	return p, err
 }
 
 // drop takes points out of the history. The newest goes when there is a newer one.
 func (s *Store) drop(seqs []uint64) {
-	newest := len(s.history) - 1
-	if newest >= 0 && slices.Contains(seqs, s.history[newest].seq) {
-		s.history[newest].deleted = true
+	newest := s.history.last()
+	if newest != nil && slices.Contains(seqs, newest.seq) {
+		newest.deleted = true
+		seqs = slices.DeleteFunc(slices.Clone(seqs), func(seq uint64) bool { return seq == newest.seq })
 	}
-	s.history = slices.DeleteFunc(s.history, func(e entry) bool {
-		return e.seq != s.history[newest].seq && slices.Contains(seqs, e.seq)
-	})
+	if len(seqs) > 0 {
+		s.history.remove(seqs)
+	}
 }
 
 // Delete takes a point out of the history, whether or not it has a label. That becomes durable with the next commit, and the space that only
@@ -104,33 +92,26 @@ func (s *Store) Delete(id string) error {
 	if s.closed.Load() {
 		return &Error{Op: "delete", Off: -1, Err: ErrClosed}
 	}
-	gone := func(p pending) bool { return pointID(p.point.seq) == id }
-	if i := slices.IndexFunc(s.pending, gone); i >= 0 {
+	seq := pointSeq(id)
+	if i, ok := s.pendingPoint(seq); ok {
 		s.pending[i].snap.Release()
 		s.pending = slices.Delete(s.pending, i, i+1)
 		return nil
 	}
-	if i := slices.IndexFunc(s.kept, gone); i >= 0 {
-		if i < len(s.kept)-1 {
-			s.kept[i].snap.Release()
-			s.kept = slices.Delete(s.kept, i, i+1)
-		} else {
-			s.kept[i].point.label, s.kept[i].deleted = "", true
-		}
-		return nil
+	e := s.durable(seq)
+	if e == nil {
+		return noPoint("delete", id)
 	}
-	for _, e := range s.retained() {
-		if pointID(e.seq) != id {
-			continue
-		}
+	if e.mem != nil {
+		e.mem.point.label = ""
+	} else {
 		if len(s.drops) >= maxDrops {
 			return &Error{Op: "delete", Off: -1, Err: ErrNotFound, Hint: "commit first: too many were deleted since the last commit"}
 		}
-		s.drops = append(s.drops, e.seq)
-		s.drop([]uint64{e.seq})
-		return nil
+		s.drops = append(s.drops, seq)
 	}
-	return noPoint("delete", id)
+	s.drop([]uint64{seq})
+	return nil
 }
 
 func noPoint(op, id string) error {
@@ -161,28 +142,26 @@ func (s *Store) load(op, id string) (*memfs.Snapshot, uint64, error) {
 	if s.closed.Load() {
 		return nil, 0, &Error{Op: op, Off: -1, Err: ErrClosed}
 	}
-	for _, p := range slices.Concat(s.pending, s.kept) {
-		if pointID(p.point.seq) == id {
-			return p.snap.Clone(), p.point.seq, nil
-		}
+	seq := pointSeq(id)
+	if i, ok := s.pendingPoint(seq); ok {
+		return s.pending[i].snap.Clone(), seq, nil
 	}
-	var found point
-	for _, e := range s.retained() {
-		if pointID(e.seq) == id {
-			var err error
-			if found, err = s.readPoint(e.at); err != nil {
-				return nil, 0, err
-			}
-		}
-	}
-	if found.seq == 0 {
+	e := s.durable(seq)
+	if e == nil {
 		return nil, 0, noPoint(op, id)
 	}
-	snap, err := s.fs.LoadSnapshot(found.root)
+	if e.mem != nil {
+		return e.mem.snap.Clone(), seq, nil
+	}
+	p, err := s.pointOfEntry(e)
+	if err != nil {
+		return nil, 0, err
+	}
+	snap, err := s.fs.LoadSnapshot(p.root)
 	if err != nil {
 		return nil, 0, corruptRoot(op, err)
 	}
-	return snap, found.seq, nil
+	return snap, seq, nil
 }
 
 // Restore makes the live tree equal to a point of the history. That becomes durable with the next commit.

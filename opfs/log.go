@@ -24,9 +24,12 @@ type logWriter struct {
 	skip   int    // bytes of buf that come before the body: headers
 	held   int64  // where in the file the record's header goes, when it goes last
 	body   uint64
-	sum    *xxh3.Hasher
+	sum    uint64    // of a map's body
 	last   memfs.Ref // the block written last
 }
+
+// smallCommit is how long a record's buffer becomes by and by.
+const smallCommit = 64 << 10
 
 // reset begins a record of a kind at a position.
 func (w *logWriter) reset(s *Store, kind recordKind) {
@@ -67,10 +70,6 @@ func (w *logWriter) phys() int64 { return w.space.base(w.slot) + int64(w.from%ui
 
 // cross writes what there is of a full segment, and begins the next.
 func (w *logWriter) cross() error {
-	if w.sum == nil {
-		w.sum = xxh3.New()
-	}
-	_, _ = w.sum.Write(w.buf[w.skip:])
 	w.body += uint64(len(w.buf) - w.skip)
 	off, buf := w.phys(), w.buf
 	if w.held < 0 { // the header goes last, so that a record without its end is none
@@ -143,6 +142,9 @@ func (w *logWriter) WriteBlock(p []byte) (memfs.Ref, error) {
 			return memfs.Ref{}, err
 		}
 	}
+	if len(w.buf)+len(p) > cap(w.buf) && len(w.buf) > smallCommit { // a large one fills segments
+		w.buf = append(make([]byte, 0, w.space.segment), w.buf...)
+	}
 	w.last = memfs.Ref{Off: w.pos(), Len: uint32(len(p)), Sum: xxh3.Hash(p)}
 	w.buf = append(w.buf, p...)
 	return w.last, nil
@@ -151,18 +153,11 @@ func (w *logWriter) WriteBlock(p []byte) (memfs.Ref, error) {
 // finish writes what is left, and the header. A record of a commit ends with the block written last, a point.
 // The end of the record is where the next one begins.
 func (w *logWriter) finish(seq, prev uint64) (h header, end uint64, err error) {
-	h = header{at: w.at, kind: w.kind, seq: seq, prev: prev}
+	h = header{at: w.at, kind: w.kind, seq: seq, prev: prev, sum: w.sum}
 	if w.kind != mapRecord {
 		h.pointLen, h.pointSum = w.last.Len, w.last.Sum
 	}
-	rest := w.buf[w.skip:]
-	h.body = w.body + uint64(len(rest))
-	if w.sum == nil {
-		h.sum = xxh3.Hash(rest)
-	} else {
-		_, _ = w.sum.Write(rest)
-		h.sum = w.sum.Sum64()
-	}
+	h.body = w.body + uint64(len(w.buf)-w.skip)
 	end = w.pos()
 	if n := int(align(int64(end)) - int64(end)); n > 0 {
 		w.buf = append(w.buf, zeros[:n]...)

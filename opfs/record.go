@@ -18,7 +18,8 @@ import (
 // The structures of FORMAT.md.
 
 const (
-	formatVersion = 2
+	formatVersion = 3
+	oldestVersion = 2    // that is read as well: it has no pages with gaps, and a checksum in each commit that nothing needs
 	slotSize      = 4096 // of a superblock
 	superSize     = 128
 	logStart      = 2 * slotSize
@@ -109,8 +110,8 @@ func (s *superblock) decode(b []byte) error {
 	if le.Uint64(b[120:]) != xxh3.Hash(b[:120]) {
 		return ErrCorrupt
 	}
-	if v := le.Uint32(b[8:]); v != formatVersion {
-		return errtext.Errorf("%w: %d, this program reads %d", ErrVersion, v, formatVersion)
+	if v := le.Uint32(b[8:]); v < oldestVersion || v > formatVersion {
+		return errtext.Errorf("%w: %d, this program reads %d to %d", ErrVersion, v, oldestVersion, formatVersion)
 	}
 	s.segment = int64(le.Uint32(b[12:]))
 	if s.segment < minSegment || s.segment > maxSegment || s.segment%recordAlign != 0 {
@@ -157,7 +158,7 @@ type header struct {
 	pointLen  uint32
 	seq, prev uint64
 	body      uint64 // bytes
-	sum       uint64
+	sum       uint64 // of the body of a map
 	pointSum  uint64
 }
 
@@ -275,15 +276,6 @@ const maxSeq = 1 << 53
 
 //go:noinline
 func errMalformed(what string) error { return errtext.Errorf("%w: malformed %s", ErrCorrupt, what) }
-
-// entry is a point of the history.
-type entry struct {
-	seq     uint64
-	created int64
-	kept    bool // it has a label, so that it stays
-	deleted bool // it goes when it is no longer the newest
-	at      memfs.Ref
-}
 
 // fileMap is what a map record holds: all that open needs to know of the log before it.
 type fileMap struct {

@@ -1,8 +1,9 @@
 package opfs
 
 import (
+	"slices"
+
 	"github.com/holdfast-fs/holdfast/memfs"
-	"github.com/zeebo/xxh3"
 )
 
 // How open reads the end of the log: from the checkpoint on, record by record, and from segment to segment as their headers say.
@@ -49,7 +50,7 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 		whole := false
 		if !torn {
 			var err error
-			if whole, err = s.readBody(found[k].header, size, nil); err != nil {
+			if whole, err = s.isWhole(found[k].header, size); err != nil {
 				return err
 			}
 		}
@@ -81,7 +82,7 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 	if !whole {
 		return corrupt("open", s.fileOffset(s.super.checkpoint), "the map contradicts itself")
 	}
-	s.history, s.pointAt = m.history, m.pointAt
+	s.history, s.pointAt = timeline{recent: m.history}, m.pointAt
 	for _, r := range found {
 		if err := s.adopt(r.header); err != nil {
 			return err
@@ -124,9 +125,8 @@ func (s *Store) adopt(h header) error {
 		added = append(added, entry{seq: p.seq, created: p.created, kept: p.label != "", at: at})
 		at = p.prev
 	}
-	for i := len(added) - 1; i >= 0; i-- {
-		s.history = append(s.history, added[i])
-	}
+	slices.Reverse(added)
+	s.history.add(added...)
 	s.drop(s.point.drops)
 	return nil
 }
@@ -200,34 +200,6 @@ func (s *Store) reach(end uint64, size int64) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// readBody gives fn, which may be nil, the body of a record piece by piece, and reports whether it was all there with its checksum.
-func (s *Store) readBody(h header, size int64, fn func([]byte)) (bool, error) {
-	if ok, err := s.reach(s.endOf(h), size); !ok {
-		return false, err
-	}
-	sum := xxh3.New()
-	b := make([]byte, min(h.body, 1<<20))
-	for at, left := h.at+headerSize, int64(h.body); left > 0; {
-		if at%uint64(s.space.segment) == 0 {
-			at += headerSize
-		}
-		off, n := s.space.tailPlace(at)
-		n = min(n, left, int64(len(b)))
-		if n <= 0 || off+n > size {
-			return false, nil
-		}
-		if ok, err := readFull(s.f, "open", b[:n], off); !ok {
-			return false, err
-		}
-		_, _ = sum.Write(b[:n])
-		if fn != nil {
-			fn(b[:n])
-		}
-		at, left = at+uint64(n), left-n
-	}
-	return sum.Sum64() == h.sum, nil
 }
 
 // laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,

@@ -113,7 +113,7 @@ func (s *Store) listHistory(records []header) {
 	for _, h := range slices.Backward(records) {
 		at := s.pointOf(h)
 		if p, err := s.readPoint(at); err == nil && p.seq == h.seq {
-			s.history = append(s.history, entry{seq: p.seq, created: p.created, kept: p.label != "", at: at})
+			s.history.add(entry{seq: p.seq, created: p.created, kept: p.label != "", at: at})
 		}
 	}
 }

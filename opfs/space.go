@@ -51,6 +51,7 @@ type space struct {
 	extents []extent // by position; no two share a position or a place
 	uses    []int32  // by slot: how many extents it holds
 	held    []bool   // by slot: it became free, and a superblock in the file may still count on it
+	sums    *sums    // of these two, nil when they changed since
 	cleaned int64    // bytes in slots that became free
 	size    int64    // of the file, as far as it is known: it may be longer
 
@@ -139,6 +140,7 @@ func (sp *space) rebase(at uint64) {
 }
 
 func (sp *space) count(e extent, by int32) {
+	sp.sums = nil
 	slot := int(sp.slotAt(e.phys))
 	for len(sp.uses) <= slot {
 		sp.uses = append(sp.uses, 0)
@@ -170,7 +172,7 @@ func (sp *space) vacate(slots map[uint32]bool, moved []extent) {
 	sp.extents = kept
 	sp.insert(moved)
 	for slot := range slots {
-		sp.held[slot] = true
+		sp.held[slot], sp.sums = true, nil
 		sp.cleaned += sp.segment
 	}
 }
@@ -196,6 +198,7 @@ func (sp *space) insert(moved []extent) {
 	sp.extents = append(out, moved...)
 	order.SortFunc(sp.extents, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
 	clear(sp.uses)
+	sp.sums = nil
 	for _, e := range sp.extents {
 		sp.count(e, 1)
 	}
@@ -206,21 +209,27 @@ func (sp *space) release() {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	clear(sp.held)
+	sp.sums = nil
 }
+
+type sums struct{ used, held, length int }
 
 // slots counts the slots that are in use, those that are held, and how long a file needs to be for both.
 func (sp *space) slots() (used, held, length int) {
-	for i := range sp.uses {
-		if sp.uses[i] > 0 {
-			used++
-			length = i + 1
-		}
-		if sp.held[i] {
-			held++
-			length = i + 1
+	if sp.sums == nil {
+		sp.sums = &sums{}
+		for i := range sp.uses {
+			if sp.uses[i] > 0 {
+				sp.sums.used++
+				sp.sums.length = i + 1
+			}
+			if sp.held[i] {
+				sp.sums.held++
+				sp.sums.length = i + 1
+			}
 		}
 	}
-	return used, held, length
+	return sp.sums.used, sp.sums.held, sp.sums.length
 }
 
 // room is how many bytes of the file are in slots that are free.

@@ -54,12 +54,11 @@ type Store struct {
 	tail    uint64    // position where the next record begins
 	point   point     // the newest durable point
 	pointAt memfs.Ref // where it is
-	history []entry   // the durable points, oldest first
+	history timeline  // the durable points; without a file, those that were committed
 	drops   []uint64  // points that the next commit deletes
 	seq     uint64    // of the newest point, durable or not
 	base    uint64    // the point that the live tree is derived from
 	pending []pending
-	kept    []pending // in memory: the history, oldest first
 	w       logWriter
 	notes   map[string][]byte
 	cleaner cleaner
@@ -78,8 +77,6 @@ type Store struct {
 type pending struct {
 	point point
 	snap  *memfs.Snapshot
-
-	deleted bool // it goes when it is no longer the newest
 }
 
 // FS returns the live filesystem.
@@ -193,16 +190,4 @@ func writeAll(f File, op string, p []byte, off int64) error {
 		return failed(op, off, err)
 	}
 	return nil
-}
-
-//go:noinline
-func pointID(seq uint64) string {
-	if seq == 0 {
-		return ""
-	}
-	var digits [16]byte
-	for i := range digits {
-		digits[i] = "0123456789abcdef"[seq>>(60-4*i)&15]
-	}
-	return string(digits[:])
 }

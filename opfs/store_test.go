@@ -297,6 +297,29 @@ func TestWhatIsNoVolumeIsNeverOpenedNorOverwritten(t *testing.T) {
 	require.ErrorIs(t, err, ErrVersion)
 }
 
+// A volume of the version before opens, and is of this one from then on.
+func TestTheVersionBeforeIsRead(t *testing.T) {
+	f := NewMemFile()
+	s := open(t, f, Options{})
+	write(t, s, "a", "content")
+	_, err := s.Commit("")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	for _, slot := range []int{0, slotSize} {
+		le.PutUint32(f.b[slot+8:], 2)
+		le.PutUint64(f.b[slot+120:], sumOf(f.b[slot:slot+120]))
+	}
+	s = open(t, f, Options{})
+	require.Equal(t, "content", read(t, s, "a"))
+	write(t, s, "b", "more")
+	_, err = s.Commit("")
+	require.NoError(t, err)
+	require.EqualValues(t, formatVersion, le.Uint32(f.b[8:]))
+	require.EqualValues(t, formatVersion, le.Uint32(f.b[slotSize+8:]))
+	s = open(t, f, Options{})
+	require.Equal(t, "content"+"more", read(t, s, "a")+read(t, s, "b"))
+}
+
 // Every flipped byte of a small volume is noticed by open or by the read that needs it, or changes nothing: never wrong data, never an empty start.
 func TestFlippedBytesNeverGiveWrongData(t *testing.T) {
 	f := NewMemFile()

@@ -126,7 +126,7 @@ func TestVerifyNoticesFlippedBytesOfALargeVolume(t *testing.T) {
 	want := map[string]string{}
 	for i := range 60 {
 		name := fmt.Sprintf("f%d", i%40)
-		want[name] = strings.Repeat(fmt.Sprint(r.Uint64()), 1+r.IntN(9000))
+		want[name] = strings.Repeat(fmt.Sprint(r.Uint64())+strings.Repeat("\x00", r.IntN(2)*1000), 1+r.IntN(150))
 		write(t, s, name, want[name])
 		_, err := s.Commit("")
 		require.NoError(t, err)

@@ -70,15 +70,18 @@ export async function scale({ quick, runs }) {
     : { bytes: [[100, 10 * MB], [100, 100 * MB], [100, 1000 * MB]], files: [[1000, 1e6], [10_000, 1e7], [100_000, 1e8]] }
   const rows = []
   for (const [kind, list] of Object.entries(sizes)) {
-    const measured = []
-    for (const [files, bytes] of list) measured.push(await oneSize(`scale-${kind}-${files}-${bytes}`, files, bytes, runs))
+    const volumes = []
+    for (const [files, bytes] of list) volumes.push(await sized(`scale-${kind}-${files}-${bytes}`, files, bytes))
+    // All are there before any is measured, and take turns: what the disk does besides changes from minute to minute.
+    for (let round = -1; round < runs; round++) for (let i = 0; i < list.length; i++) await volumes[(i + round + 1) % list.length].measure(round)
+    for (const { remove } of volumes) await remove()
     for (let i = 1; i < list.length; i++) {
       for (const what of ['open', 'snapshot', 'commit', 'diff']) {
         const name = kind === 'bytes' ? `${list[i][1] / MB} MB` : `${list[i][0]} files`
         const least = kind === 'bytes' ? `${list[0][1] / MB} MB` : `${list[0][0]} files`
         rows.push({
           id: `scale/${what}-${name.replace(' ', '-')}`, what: `${what} with ${name}; floor: with ${least}`, unit: 'ms', goal: { floorRatio: 2 },
-          samples: { ours: measured[i][what], floor: measured[0][what] },
+          samples: { ours: volumes[i].samples[what], floor: volumes[0].samples[what] },
         })
       }
     }
@@ -86,36 +89,39 @@ export async function scale({ quick, runs }) {
   return rows
 }
 
-async function oneSize(name, files, bytes, runs) {
+/** A volume of a size, and what measures it. */
+async function sized(name, files, bytes) {
   const wasm = await WebAssembly.compileStreaming(fetch('/holdfast/dist/core.wasm'))
   const samples = { open: [], snapshot: [], commit: [], diff: [] }
-  let volume = await holdfast.open(name)
-  fill(volume.fs, files, bytes)
-  volume.commit()
-  await volume.close()
+  const made = await holdfast.open(name)
+  fill(made.fs, files, bytes)
+  made.commit()
+  await made.close()
   const path = '/d0/f0'
-  for (let round = 0; round < runs; round++) {
-    samples.open.push(await time(async () => {
-      volume = await holdfast.open(name, { wasm })
-      volume.fs.readFileSync(path)
-    }))
-    const [snapshots, commits, diffs] = [[], [], []]
-    for (let i = 0; i < 20; i++) {
-      let before
-      snapshots.push(timeSync(() => (before = volume.snapshot())))
-      volume.fs.writeFileSync(path, `round ${round}, ${i}`)
-      commits.push(timeSync(() => volume.commit()))
-      diffs.push(timeSync(() => volume.diff(before)))
-    }
-    const mean = (list) => list.reduce((a, b) => a + b) / list.length
-    samples.snapshot.push(mean(snapshots))
-    samples.commit.push(mean(commits))
-    samples.diff.push(mean(diffs))
-    await volume.close()
+  return {
+    samples,
+    async measure(round) {
+      let volume
+      const open = await time(async () => {
+        volume = await holdfast.open(name, { wasm })
+        volume.fs.readFileSync(path)
+      })
+      const times = { open: [open], snapshot: [], commit: [], diff: [] }
+      for (let i = 0; i < 20; i++) {
+        let before
+        times.snapshot.push(timeSync(() => (before = volume.snapshot())))
+        volume.fs.writeFileSync(path, `round ${round}, ${i}`)
+        times.commit.push(timeSync(() => volume.commit()))
+        times.diff.push(timeSync(() => volume.diff(before)))
+      }
+      await volume.close()
+      if (round >= 0) for (const what in samples) samples[what].push(median(times[what]))
+    },
+    async remove() {
+      const root = await navigator.storage.getDirectory()
+      await (await root.getDirectoryHandle('holdfast')).removeEntry(name, { recursive: true })
+    },
   }
-  const root = await navigator.storage.getDirectory()
-  await (await root.getDirectoryHandle('holdfast')).removeEntry(name, { recursive: true })
-  return samples
 }
 
 /** Memory of the module, all of it, when a tree was loaded and 50 commits of changes are kept; less that of an empty volume. */
