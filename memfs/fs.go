@@ -35,8 +35,11 @@ type FS struct {
 	last    int64 // moment
 	readBuf []byte
 	touched Touched
-	placed  Place    // what PlaceOf found last
+	places  [placesKnown]knownPlace
+	oldest  int      // of these
 	edits   *float64 // CountEdits
+
+	persister persister
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.

@@ -152,6 +152,9 @@ func (f *FS) mknod(dir Ino, name string, in inode) (Ino, error) {
 		_ = f.freeInode(ino)
 		return 0, err
 	}
+	if in.is(S_IFREG) {
+		f.knowPlace(ino, Place{dir, name})
+	}
 	return ino, nil
 }
 
@@ -247,6 +250,20 @@ func (f *FS) unlinked(ino, dir Ino) error {
 	r := f.ownRoot()
 	r.orphans = append(slices.Clone(r.orphans), ino)
 	return nil
+}
+
+// ReadAt reads from a file that is not open, as io.ReaderAt does.
+func (n *Inodes) ReadAt(ino Ino, p []byte, off int64) (int, error) {
+	f := n.lock()
+	defer f.mu.Unlock()
+	in, err := f.inode(f.live, ino)
+	if err != nil {
+		return 0, err
+	}
+	if in.is(S_IFDIR) {
+		return 0, EISDIR
+	}
+	return f.readAt(in, p, off)
 }
 
 // Readlink returns a symbolic link's target, or EINVAL for anything else.

@@ -17,8 +17,9 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	*f.edits++ // what is stored now is not stored any more once it is written to
-	p := persister{fs: f, w: w}
-	p.enc = encoder{link: putRef, page: func(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }}
+	p := &f.persister
+	p.begin(f, w)
+	defer p.end()
 	var roots [][]byte
 	err := func() error {
 		for _, s := range snaps {
@@ -46,6 +47,7 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	return nil
 }
 
+// persister is what Persist works with. It is kept for the next one, so that a small commit allocates next to nothing.
 type persister struct {
 	fs    *FS
 	w     BlockWriter
@@ -53,6 +55,25 @@ type persister struct {
 	nodes []*node
 	pages []*page
 }
+
+// maxKept bounds, in nodes and pages, what a large commit leaves allocated.
+const maxKept = 1024
+
+func (p *persister) begin(f *FS, w BlockWriter) {
+	p.fs, p.w = f, w
+	p.enc.link, p.enc.page = putRef, putPageRef
+}
+
+func (p *persister) end() {
+	clear(p.nodes)
+	clear(p.pages)
+	p.nodes, p.pages, p.w = p.nodes[:0], p.pages[:0], nil
+	if cap(p.nodes)+cap(p.pages) > maxKept || cap(p.enc.b) > MaxBlock {
+		*p = persister{}
+	}
+}
+
+func putPageRef(b []byte, n *node, i int) []byte { return appendRef(b, n.pages[i].ref()) }
 
 func (p *persister) undo() {
 	for _, n := range p.nodes {

@@ -62,7 +62,7 @@ type carried struct {
 
 // tend does the housekeeping after a commit of so many bytes, and returns how many flushes it took.
 func (s *Store) tend(written int64) (flushes int) {
-	s.history = s.retained()
+	s.history = s.keep(s.history)
 	before := s.super.generation
 	s.cleaner.step(written)
 	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {

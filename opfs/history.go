@@ -70,19 +70,22 @@ func (s *Store) eachPoint(fn func(*point) bool) error {
 }
 
 // retained returns the points that the policy keeps, oldest first: the newest, the newest Keep (of which those in memory count), and all with a label.
-func (s *Store) retained() []entry {
+func (s *Store) retained() []entry { return s.keep(slices.Clone(s.history)) }
+
+// keep is retained, in place.
+func (s *Store) keep(history []entry) []entry {
 	oldest := s.o.Now() - int64(s.o.MaxAge)
 	newer := len(s.pending)
-	var out []entry
-	for i, e := range slices.Backward(s.history) {
+	first := len(history)
+	for i, e := range slices.Backward(history) {
 		recent := newer < s.o.Keep && (s.o.MaxAge == 0 || e.created >= oldest)
-		if i == len(s.history)-1 || !e.deleted && (recent || e.kept) {
-			out = append(out, e)
+		if i == len(history)-1 || !e.deleted && (recent || e.kept) {
+			first--
+			history[first] = e
 			newer++
 		}
 	}
-	slices.Reverse(out)
-	return out
+	return history[:copy(history, history[first:])]
 }
 
 // drop takes points out of the history. The newest goes when there is a newer one.

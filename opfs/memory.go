@@ -15,14 +15,13 @@ func NewMemory(o Options) *Store {
 	return s
 }
 
-func (s *Store) commitInMemory(label string) Commit {
+func (s *Store) commitInMemory(label string) {
 	s.seq++
 	p := pending{point: point{seq: s.seq, parent: s.base, created: s.o.Now(), label: label}, snap: s.fs.Snapshot()}
 	s.fs.Settle()
 	s.kept = append(append(s.kept, s.pending...), p)
 	s.pending, s.point, s.base = nil, p.point, s.seq
 	s.dropOld()
-	return Commit{Point: s.public(&s.point, true)}
 }
 
 // dropOld releases the points without a label that the history no longer lists.

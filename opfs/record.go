@@ -207,8 +207,10 @@ func appendRef(b []byte, r memfs.Ref) []byte {
 	return le.AppendUint64(b, r.Sum)
 }
 
-func (p *point) encode() []byte {
-	b := []byte{1}
+func (p *point) encode() []byte { return p.append(nil) }
+
+func (p *point) append(b []byte) []byte {
+	b = append(b, 1)
 	b = binary.AppendUvarint(b, p.seq)
 	b = binary.AppendUvarint(b, p.parent)
 	b = binary.AppendVarint(b, p.created)
@@ -221,7 +223,10 @@ func (p *point) encode() []byte {
 		b = binary.AppendUvarint(b, seq)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.notes)))
-	for _, key := range slices.Sorted(maps.Keys(p.notes)) {
+	var room [maxNotes]string
+	keys := slices.AppendSeq(room[:0], maps.Keys(p.notes))
+	slices.Sort(keys)
+	for _, key := range keys {
 		b = binary.AppendUvarint(b, uint64(len(key)))
 		b = append(b, key...)
 		b = binary.AppendUvarint(b, uint64(len(p.notes[key])))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,11 @@ type Store struct {
 	notes   map[string][]byte
 	cleaner cleaner
 	pins    int // while it is not 0, nothing is cleaned
+	touched memfs.Touched
+
+	// Kept from one commit to the next, so that a small one allocates next to nothing.
+	added   []entry
+	encoded []byte
 
 	sinceCheckpoint int64 // bytes of the log
 	mapBytes        int64 // how long the last map was; then where it is
@@ -200,5 +206,8 @@ func pointID(seq uint64) string {
 	if seq == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%016x", seq)
+	b := []byte("0000000000000000")
+	digits := strconv.AppendUint(make([]byte, 0, len(b)), seq, 16)
+	copy(b[len(b)-len(digits):], digits)
+	return string(b)
 }
