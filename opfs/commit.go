@@ -47,8 +47,11 @@ func (s *Store) commit(label string) (written int64, flushes int, err error) {
 	if err := s.fenced("commit"); err != nil {
 		return 0, 0, err
 	}
-	if err := s.ready("commit"); err != nil {
-		return 0, 0, err
+	flushes = s.flushes
+	if s.alone {
+		if err := s.settle(); err != nil {
+			return 0, 0, err
+		}
 	}
 	w := &s.w
 	w.reset(s, commitRecord)
@@ -88,10 +91,7 @@ func (s *Store) commit(label string) (written int64, flushes int, err error) {
 		if _, end, err = w.finish(live.seq, s.point.seq); err != nil {
 			return err
 		}
-		if err := s.f.Flush(); err != nil {
-			return failed("commit", -1, err)
-		}
-		return nil
+		return s.flush("commit")
 	})
 	if err != nil {
 		return 0, 0, err
@@ -107,6 +107,9 @@ func (s *Store) commit(label string) (written int64, flushes int, err error) {
 	s.added = added
 	s.seq, s.base = live.seq, live.seq
 	s.sinceCheckpoint += written
+	s.long = written >= s.space.segment
 	// The commit stands, whatever becomes of the housekeeping: what fails of it is done again.
-	return written, 1 + s.tend(written), nil
+	_ = s.advance()
+	s.tend(written)
+	return written, s.flushes - flushes, nil
 }

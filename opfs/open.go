@@ -118,8 +118,12 @@ func (s *Store) fenced(op string) error {
 	if s.f == nil || s.readOnly {
 		return nil
 	}
+	next := s.super.generation + 1
+	if s.superWritten {
+		next++
+	}
 	b := make([]byte, superSize)
-	if _, err := readFull(s.f, op, b, int64((s.super.generation+1)%2)*slotSize); err != nil {
+	if _, err := readFull(s.f, op, b, int64(next%2)*slotSize); err != nil {
 		return err
 	}
 	var sb superblock

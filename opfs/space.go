@@ -42,13 +42,22 @@ func (e extent) end() uint64 { return e.at + uint64(e.n) }
 // noSlot is the slot of no segment.
 const noSlot = ^uint32(0)
 
+// hold says that a slot became free, and that a superblock in the file may still count on it.
+type hold uint8
+
+const (
+	notHeld hold = iota
+	held         // since the newest map
+	leaving      // the newest map does not have it any more: free once both superblocks lead there
+)
+
 // space knows what is where, and which slots are free.
 type space struct {
 	mu      sync.RWMutex // also held while reading, so that no slot is given away under a reader
 	segment int64
 	extents []extent // by position; no two share a position or a place
 	uses    []int32  // by slot: how many extents it holds
-	held    []bool   // by slot: it became free, and a superblock in the file may still count on it
+	held    []hold   // by slot
 	cleaned int64    // bytes in slots that became free
 	size    int64    // of the file, as far as it is known: it may be longer
 
@@ -140,7 +149,7 @@ func (sp *space) count(e extent, by int32) {
 	slot := int(sp.slotAt(e.phys))
 	for len(sp.uses) <= slot {
 		sp.uses = append(sp.uses, 0)
-		sp.held = append(sp.held, false)
+		sp.held = append(sp.held, notHeld)
 	}
 	sp.uses[slot] += by
 }
@@ -148,7 +157,7 @@ func (sp *space) count(e extent, by int32) {
 // free finds the lowest slot that nothing needs, but those in taken.
 func (sp *space) free(taken []uint32) uint32 {
 	for slot := uint32(0); ; slot++ {
-		inUse := int(slot) < len(sp.uses) && (sp.uses[slot] > 0 || sp.held[slot])
+		inUse := int(slot) < len(sp.uses) && (sp.uses[slot] > 0 || sp.held[slot] != notHeld)
 		if !inUse && slot != sp.next && !slices.Contains(taken, slot) {
 			return slot
 		}
@@ -168,7 +177,7 @@ func (sp *space) vacate(slots map[uint32]bool, moved []extent) {
 	sp.extents = kept
 	sp.insert(moved)
 	for slot := range slots {
-		sp.held[slot] = true
+		sp.held[slot] = held
 		sp.cleaned += sp.segment
 	}
 }
@@ -199,11 +208,26 @@ func (sp *space) insert(moved []extent) {
 	}
 }
 
-// release makes the held slots free.
+// leave is called when a map was written.
+func (sp *space) leave() {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	for slot := range sp.held {
+		if sp.held[slot] == held {
+			sp.held[slot] = leaving
+		}
+	}
+}
+
+// release makes the slots free that the newest map does not have.
 func (sp *space) release() {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	clear(sp.held)
+	for slot := range sp.held {
+		if sp.held[slot] == leaving {
+			sp.held[slot] = notHeld
+		}
+	}
 }
 
 // slots counts the slots that are in use, those that are held, and how long a file needs to be for both.
@@ -213,7 +237,7 @@ func (sp *space) slots() (used, held, length int) {
 			used++
 			length = i + 1
 		}
-		if sp.held[i] {
+		if sp.held[i] != notHeld {
 			held++
 			length = i + 1
 		}

@@ -27,7 +27,7 @@ type Options struct {
 
 	// Smaller ones than the default let short tests see much cleaning.
 	Segment    int64 // bytes of a segment of a new volume, a multiple of 512 from 8 KiB to 64 MiB; 0 is 1 MiB. No block may be longer
-	CleanEvery int64 // at least so many small commits lie between two cycles of cleaning; 0 is 128
+	CleanEvery int64 // at least so many small commits lie between two cycles of cleaning; 0 is 512
 }
 
 // Point is a state of the volume that can be restored: a commit, or a snapshot.
@@ -77,8 +77,12 @@ type Store struct {
 	mapAt           uint64
 	mapSlot         uint32
 	mapSeq          uint64
-	unflushed       bool // the map may not have reached the disk
-	leapt           bool // the log has gone on where no superblock may lead yet: nothing is committed before one does
+	unsettled       unsettled
+	alone           bool       // nothing may be written behind the newest map before a superblock leads there
+	written         superblock // which counts with the next flush, if superWritten
+	superWritten    bool
+	long            bool // the newest commit is so long that further flushes add little to it, and space is wanted back soon
+	flushes         int  // so far
 }
 
 // pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
@@ -138,7 +142,9 @@ func (s *Store) Close() error {
 	}
 	var err error
 	if s.f != nil && !s.readOnly && s.sinceCheckpoint > 0 && s.fenced("close") == nil {
-		err = s.checkpoint()
+		if err = s.checkpoint(); err == nil {
+			err = s.settle()
+		}
 	}
 	s.closed.Store(true)
 	if s.f == nil {
