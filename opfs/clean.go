@@ -225,7 +225,7 @@ func (c *cleaner) plan() {
 	used -= len(empty)
 	slices.SortFunc(partly, func(a, b uint32) int { return cmp.Compare(c.needs[a], c.needs[b]) })
 	gain := int64(0)
-	limit := full*3/2 + 4
+	limit := full + full/4 + 5
 	for _, slot := range partly {
 		sparse := c.needs[slot] <= sp.segment*3/4 && int64(used)-gain/sp.segment > limit
 		if sparse || int64(length) > c.wanted() && int64(slot) > full*3/2+4 {
