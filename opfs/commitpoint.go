@@ -52,7 +52,7 @@ func (s *Store) insideTransaction() bool {
 	}
 	n := s.fs.Inodes()
 	var db memfs.Place
-	dbTouched := false
+	var dbIno, journalIno memfs.Ino // if they were touched
 	for _, ino := range t.Inodes {
 		p, err := n.PlaceOf(ino)
 		if errors.Is(err, memfs.ENOENT) { // a file without a name is lost in a crash anyway
@@ -62,8 +62,11 @@ func (s *Store) insideTransaction() bool {
 		if err != nil || db.Name != "" && name != db {
 			return false
 		}
-		db = name
-		dbTouched = dbTouched || p == db
+		if db = name; p == db {
+			dbIno = ino
+		} else {
+			journalIno = ino
+		}
 	}
 	for _, p := range t.Names {
 		name := databaseOf(p)
@@ -72,7 +75,7 @@ func (s *Store) insideTransaction() bool {
 		}
 		db = name
 	}
-	return db.Name != "" && s.journalOpen(db, dbTouched)
+	return db.Name != "" && s.journalOpen(db, dbIno, journalIno)
 }
 
 // databaseOf is the place of the database that a journal belongs to; any other file stands for itself.
@@ -90,15 +93,18 @@ const (
 
 // journalOpen reports whether a database has a rollback journal that will still be finished: one with its magic number, or, while the
 // database itself is as it was, one whose magic number SQLite has yet to write, which it does after the first sync.
-func (s *Store) journalOpen(db memfs.Place, dbTouched bool) bool {
+func (s *Store) journalOpen(db memfs.Place, dbIno, journalIno memfs.Ino) bool {
 	var room [2 * headBytes]byte
-	j := s.head(room[:headBytes], memfs.Place{Dir: db.Dir, Name: db.Name + journalSuffix})
+	if journalIno == 0 {
+		journalIno = s.named(db.Dir, db.Name+journalSuffix)
+	}
+	j := s.head(room[:headBytes], journalIno)
 	if len(j) < 28 {
 		return false
 	}
 	switch magic := string(j[:8]); {
 	case magic == journalMagic:
-	case !dbTouched && magic == noMagic:
+	case dbIno == 0 && magic == noMagic:
 	default:
 		return false
 	}
@@ -107,7 +113,10 @@ func (s *Store) journalOpen(db memfs.Place, dbTouched bool) bool {
 	if !powerOfTwo(sector, 32, 65536) || !powerOfTwo(page, 512, 65536) {
 		return false
 	}
-	d := s.head(room[headBytes:], db)
+	if dbIno == 0 {
+		dbIno = s.named(db.Dir, db.Name)
+	}
+	d := s.head(room[headBytes:], dbIno)
 	if len(d) == 0 { // a new database: SQLite makes the file before its journal
 		return d != nil
 	}
@@ -118,14 +127,18 @@ func powerOfTwo(n, low, high uint32) bool { return n >= low && n <= high && n&(n
 
 const headBytes = 100
 
-// head reads the first bytes of a file, nil when there is none.
-func (s *Store) head(room []byte, p memfs.Place) []byte {
-	n := s.fs.Inodes()
-	ino, err := n.Lookup(p.Dir, p.Name)
+// named is the file under a name, 0 when there is none.
+func (s *Store) named(dir memfs.Ino, name string) memfs.Ino {
+	ino, err := s.fs.Inodes().Lookup(dir, name)
 	if err != nil {
-		return nil
+		return 0
 	}
-	got, err := n.ReadAt(ino, room, 0)
+	return ino
+}
+
+// head reads the first bytes of a file, nil when there is none.
+func (s *Store) head(room []byte, ino memfs.Ino) []byte {
+	got, err := s.fs.Inodes().ReadAt(ino, room, 0)
 	if err != nil && err != io.EOF {
 		return nil
 	}
