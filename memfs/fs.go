@@ -40,6 +40,7 @@ type FS struct {
 	edits   *float64 // CountEdits
 
 	persister persister
+	spare     []inode // freeBelow
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.
@@ -47,7 +48,7 @@ func New(o Options) *FS {
 	f := newFS(o)
 	f.live = f.hold(&root{refs: 1, next: RootIno})
 	f.touched.Many = true
-	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
+	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno}, f.moment())
 	if err != nil || ino != RootIno {
 		panic(fmt.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
 	}
