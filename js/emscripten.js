@@ -62,12 +62,15 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
   /** @type {any[]} Made once each, as MEMFS does: missing files are looked for all the time. */
   const errors = []
 
+  /** @param {number} rc a negative Linux error number */
+  const errorOf = (rc) => (errors[-rc] ??= new FS.ErrnoError(wasiErrno(-rc)))
+
   /**
    * @param {number} rc a negative Linux error number
    * @returns {never}
    */
   function fail(rc) {
-    throw (errors[-rc] ??= new FS.ErrnoError(wasiErrno(-rc)))
+    throw errorOf(rc)
   }
 
   /** @param {number} rc */
@@ -161,7 +164,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     /** @param {any} parent @param {string} name */
     lookup(parent, name) {
       const dir = ino(parent)
-      if (missingSince === core.f64[abi.EDITS] && missing === name && missingIn === dir) fail(-2)
+      if (missing === name && missingIn === dir && missingSince === core.f64[abi.EDITS]) throw errorOf(-2)
       const n = core.x.lookup(dir, put(0, name))
       if (core.u8.length === 0) core.refresh()
       if (n === -2) {
@@ -169,7 +172,7 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
         missingIn = dir
         missingSince = core.f64[abi.EDITS]
       }
-      check(n)
+      if (n < 0) throw errorOf(n) // from here: the fewer frames there are to leave, the less it takes
       return create(parent, name, core.u32[abi.A_MODE], core.f64[abi.A_RDEV], n)
     },
     /** @param {any} parent @param {string} name @param {number} mode @param {number} dev */

@@ -29,7 +29,7 @@ type FS struct {
 	live    *root
 	states  map[*root]struct{} // live, and what snapshots hold
 	epoch   uint32
-	open    map[Ino]int // open handles of this epoch
+	open    []*Handle // of this epoch
 	clock   func() int64
 	reader  BlockReader
 	last    int64 // moment
@@ -65,7 +65,7 @@ func newFS(o Options) *FS {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29
 	}
-	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}, edits: new(float64)}
+	return &FS{clock: o.Now, reader: o.Reader, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}, edits: new(float64)}
 }
 
 func (f *FS) now() int64 { return f.clock() }
@@ -179,7 +179,8 @@ func (f *FS) become(r *root) error {
 	f.dropRoot(old)
 	f.touched = Touched{Many: true}
 	f.epoch++
-	f.open = map[Ino]int{}
+	clear(f.open)
+	f.open = f.open[:0]
 	return nil
 }
 

@@ -167,14 +167,14 @@ func (f *FS) absent(dir Ino, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	switch _, err := f.lookup(f.live, dir, name); {
+	d, err := f.dir(f.live, dir)
+	if err != nil {
+		return err
+	}
+	switch _, err := f.findName(&d.data, name); {
 	case err == nil:
 		return EEXIST
 	case err != ENOENT:
-		return err
-	}
-	d, err := f.inode(f.live, dir)
-	if err != nil {
 		return err
 	}
 	if d.nlink == 0 {
@@ -243,7 +243,7 @@ func (f *FS) unlinked(ino, dir Ino, now int64) error {
 		}
 		return nil
 	}
-	if f.open[ino] == 0 {
+	if !f.isOpen(ino) {
 		return f.freeInode(ino)
 	}
 	r := f.ownRoot()

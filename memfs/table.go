@@ -42,10 +42,40 @@ func (f *FS) inode(r *root, ino Ino) (*inode, error) {
 
 // edit returns an inode of the live tree for editing, or ENOENT. The pointer is good until an inode is added.
 func (f *FS) edit(ino Ino) (*inode, error) {
+	if in := f.edited(ino); in != nil {
+		return in, nil
+	}
 	if _, err := f.inode(f.live, ino); err != nil {
 		return nil, err
 	}
 	return f.inodeSlot(ino)
+}
+
+// edited returns an inode whose whole path is the live tree's alone, and was edited since it was last stored: then nothing needs to be
+// marked. It returns nil otherwise.
+func (f *FS) edited(ino Ino) *inode {
+	r := f.live
+	if r.refs > 1 || r.clean || r.hash != nil || ino >= tableSpan(r.height) {
+		return nil
+	}
+	l := &r.table
+	for level := int(r.height); ; level-- {
+		n, i := l.n, tableIndex(ino, level)
+		if n == nil || n.refs > 1 || n.ref.ok() || n.hash != nil {
+			return nil
+		}
+		if level == 0 {
+			if i >= len(n.inodes) || n.inodes[i].mode == 0 {
+				return nil
+			}
+			*f.edits++
+			return &n.inodes[i]
+		}
+		if i >= len(n.links) {
+			return nil
+		}
+		l = &n.links[i]
+	}
 }
 
 // inodeSlot returns the slot of a number in the live tree, made if need be, for editing.
