@@ -105,7 +105,7 @@ export function streamOps({ FS, module, core, nodes, fail, check, ino, attribute
     close(stream) {
       const { handle } = stream
       if (--handle.refs > 0) return
-      if (held.get(handle.held) === FS) held.delete(handle.held)
+      if (handle.held !== 0 && held.get(handle.held) === FS) held.delete(handle.held)
       core.x.handle_close(handle.id)
     },
     /** @param {any} stream */

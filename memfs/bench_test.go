@@ -26,3 +26,22 @@ func BenchmarkHandle(b *testing.B) {
 		})
 	}
 }
+
+// A file that is made, opened, closed and removed, as a guest's temporary files and journals are.
+func BenchmarkCreateUnlink(b *testing.B) {
+	f := New(Options{Now: func() int64 { return 1 }})
+	n := f.Inodes()
+	for _, name := range []string{"a", "file", "hundred", "20k"} {
+		_, _ = n.Mknod(RootIno, name, S_IFREG|0o644, 0)
+	}
+	b.ReportAllocs()
+	for range b.N {
+		_, _ = n.Lookup(RootIno, "new")
+		ino, _ := n.Mknod(RootIno, "new", S_IFREG|0o644, 0)
+		_, _ = n.Attr(ino)
+		_ = n.SetAttr(ino, SetMode, Attr{Mode: 0o644})
+		h, _ := n.Open(ino)
+		_ = h.Close()
+		_ = n.Unlink(RootIno, "new")
+	}
+}

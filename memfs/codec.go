@@ -96,32 +96,36 @@ func (e *encoder) node(n *node) {
 }
 
 func (e *encoder) inode(in *inode) {
-	e.uint(uint64(in.mode))
-	e.uint(uint64(in.nlink))
-	e.uint(uint64(in.uid))
-	e.uint(uint64(in.gid))
-	e.uint(in.rdev)
-	e.uint(uint64(in.size))
+	b := e.b // in a register: a commit encodes hundreds of these numbers
+	for _, v := range [...]uint64{uint64(in.mode), uint64(in.nlink), uint64(in.uid), uint64(in.gid), in.rdev, uint64(in.size)} {
+		b = appendUvarint(b, v)
+	}
 	// Times lie close together: the first whole, the others as distances from it.
-	e.int(in.btime)
-	e.int(in.atime - in.btime)
-	e.int(in.mtime - in.btime)
-	e.int(in.ctime - in.btime)
-	e.uint(uint64(in.parent))
-	e.uint(uint64(len(in.others)))
+	for _, v := range [...]int64{in.btime, in.atime - in.btime, in.mtime - in.btime, in.ctime - in.btime} {
+		b = appendUvarint(b, uint64(v<<1)^uint64(v>>63))
+	}
+	b = appendUvarint(b, uint64(in.parent))
+	b = appendUvarint(b, uint64(len(in.others)))
 	for _, p := range in.others {
-		e.uint(uint64(p))
+		b = appendUvarint(b, uint64(p))
 	}
-	if in.is(S_IFLNK) {
-		e.str(in.target)
-		return
+	switch {
+	case in.is(S_IFLNK):
+		b = append(appendUvarint(b, uint64(len(in.target))), in.target...)
+	case in.data.empty():
+		b = append(b, 0)
+	default:
+		b = e.link(append(b, in.height+1), &in.data)
 	}
-	if in.data.empty() {
-		e.b = append(e.b, 0)
-		return
+	e.b = b
+}
+
+// appendUvarint is binary.AppendUvarint, quicker for what has one byte.
+func appendUvarint(b []byte, v uint64) []byte {
+	if v < 1<<7 {
+		return append(b, byte(v))
 	}
-	e.b = append(e.b, in.height+1)
-	e.b = e.link(e.b, &in.data)
+	return binary.AppendUvarint(b, v)
 }
 
 func (e *encoder) root(r *root) {

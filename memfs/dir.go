@@ -115,19 +115,24 @@ func (f *FS) removeName(l *link, depth int, name string) error {
 // joinNames makes an owned branch a leaf again when its names fit in one. Where the store cannot be read it leaves
 // the branch: that is no less right, only less tidy.
 func (f *FS) joinNames(n *node) {
-	var names []Dirent
+	total := 0
 	for i := range n.links {
 		if n.links[i].empty() {
 			continue
 		}
 		c, err := f.load(&n.links[i], kindNames, nameLevel)
-		if err != nil {
+		if err != nil || c.kind == kindBranch {
 			return
 		}
-		if c.kind == kindBranch || len(names)+len(c.names) > maxNames {
+		if total += len(c.names); total > maxNames {
 			return
 		}
-		names = append(names, c.names...)
+	}
+	names := make([]Dirent, 0, total)
+	for i := range n.links {
+		if c := n.links[i].n; c != nil {
+			names = append(names, c.names...)
+		}
 	}
 	for i := range n.links {
 		f.drop(&n.links[i])

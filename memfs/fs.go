@@ -29,15 +29,19 @@ type FS struct {
 	live     *root
 	states   map[*root]struct{} // live, and what snapshots hold
 	epoch    uint32
-	open     map[Ino]int // open handles of this epoch
+	open     []*Handle // of this epoch
 	clock    func() int64
 	reader   BlockReader
 	last     int64 // moment
 	readBuf  []byte
 	squeezed [PageSize]byte // a block of Persist
 	touched  Touched
-	placed   Place    // what PlaceOf found last
+	places   [placesKnown]knownPlace
+	oldest   int      // of these
 	edits    *float64 // CountEdits
+
+	persister persister
+	spare     []inode // freeBelow
 }
 
 // New returns an empty filesystem: a root directory with mode 0755.
@@ -45,7 +49,7 @@ func New(o Options) *FS {
 	f := newFS(o)
 	f.live = f.hold(&root{refs: 1, next: RootIno})
 	f.touched.Many = true
-	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno})
+	ino, err := f.newInode(inode{mode: S_IFDIR | 0o755, nlink: 2, parent: RootIno}, f.moment())
 	if err != nil || ino != RootIno {
 		panic(errtext.Sprintf("memfs: root is %d, %v", ino, err)) // nothing of an empty tree can fail
 	}
@@ -62,7 +66,7 @@ func newFS(o Options) *FS {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 7 << 29
 	}
-	return &FS{clock: o.Now, reader: o.Reader, open: map[Ino]int{}, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}, edits: new(float64)}
+	return &FS{clock: o.Now, reader: o.Reader, states: map[*root]struct{}{}, slabs: slabs{max: int(o.MaxBytes / PageSize)}, edits: new(float64)}
 }
 
 func (f *FS) now() int64 { return f.clock() }
@@ -176,7 +180,8 @@ func (f *FS) become(r *root) error {
 	f.dropRoot(old)
 	f.touched = Touched{Many: true}
 	f.epoch++
-	f.open = map[Ino]int{}
+	clear(f.open)
+	f.open = f.open[:0]
 	return nil
 }
 

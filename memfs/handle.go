@@ -12,6 +12,7 @@ type Handle struct {
 	ino    Ino
 	epoch  uint32
 	closed bool
+	at     int // in fs.open
 	run    int // Run
 	end    int64
 	mtime  int64
@@ -28,8 +29,14 @@ func (f *FS) openInode(ino Ino) (*Handle, error) {
 	if _, err := f.inode(f.live, ino); err != nil {
 		return nil, err
 	}
-	f.open[ino]++
-	return &Handle{fs: f, ino: ino, epoch: f.epoch}, nil
+	h := &Handle{fs: f, ino: ino, epoch: f.epoch, at: len(f.open)}
+	f.open = append(f.open, h)
+	return h, nil
+}
+
+// isOpen reports whether an inode has a handle. It is asked for inodes that have no name any more.
+func (f *FS) isOpen(ino Ino) bool {
+	return slices.ContainsFunc(f.open, func(h *Handle) bool { return h.ino == ino })
 }
 
 // Ino returns the inode's number.
@@ -74,12 +81,13 @@ func (h *Handle) Close() error {
 	if h.epoch != f.epoch {
 		return nil
 	}
-	if f.open[h.ino]--; f.open[h.ino] > 0 {
-		return nil
-	}
-	delete(f.open, h.ino)
+	last := len(f.open) - 1
+	f.open[h.at] = f.open[last]
+	f.open[h.at].at = h.at
+	f.open[last] = nil
+	f.open = f.open[:last]
 	i := slices.Index(f.live.orphans, h.ino)
-	if i < 0 {
+	if i < 0 || f.isOpen(h.ino) {
 		return nil
 	}
 	if err := f.freeInode(h.ino); err != nil {

@@ -144,13 +144,17 @@ func (f *FS) mknod(dir Ino, name string, in inode) (Ino, error) {
 	if in.is(S_IFDIR) {
 		in.nlink = 2
 	}
-	ino, err := f.newInode(in)
+	now := f.moment()
+	ino, err := f.newInode(in, now)
 	if err != nil {
 		return 0, err
 	}
-	if err := f.enter(dir, Dirent{Name: name, Ino: ino, Type: in.mode & S_IFMT}); err != nil {
+	if err := f.enter(dir, Dirent{Name: name, Ino: ino, Type: in.mode & S_IFMT}, now); err != nil {
 		_ = f.freeInode(ino)
 		return 0, err
+	}
+	if in.is(S_IFREG) {
+		f.knowPlace(ino, Place{dir, name})
 	}
 	return ino, nil
 }
@@ -163,14 +167,14 @@ func (f *FS) absent(dir Ino, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	switch _, err := f.lookup(f.live, dir, name); {
+	d, err := f.dir(f.live, dir)
+	if err != nil {
+		return err
+	}
+	switch _, err := f.findName(&d.data, name); {
 	case err == nil:
 		return EEXIST
 	case err != ENOENT:
-		return err
-	}
-	d, err := f.inode(f.live, dir)
-	if err != nil {
 		return err
 	}
 	if d.nlink == 0 {
@@ -180,7 +184,7 @@ func (f *FS) absent(dir Ino, name string) error {
 }
 
 // enter puts a name into a directory, over an old one if it is there.
-func (f *FS) enter(dir Ino, e Dirent) error {
+func (f *FS) enter(dir Ino, e Dirent, now int64) error {
 	d, err := f.edit(dir)
 	if err != nil {
 		return err
@@ -196,13 +200,12 @@ func (f *FS) enter(dir Ino, e Dirent) error {
 			d.nlink++
 		}
 	}
-	d.mtime = f.now()
-	d.ctime = d.mtime
+	d.mtime, d.ctime = now, now
 	return nil
 }
 
 // leave takes a name that is there out of a directory.
-func (f *FS) leave(dir Ino, e Dirent) error {
+func (f *FS) leave(dir Ino, e Dirent, now int64) error {
 	d, err := f.edit(dir)
 	if err != nil {
 		return err
@@ -215,19 +218,18 @@ func (f *FS) leave(dir Ino, e Dirent) error {
 	if e.Type == S_IFDIR {
 		d.nlink--
 	}
-	d.mtime = f.now()
-	d.ctime = d.mtime
+	d.mtime, d.ctime = now, now
 	return nil
 }
 
 // unlinked takes one name, that of directory dir, away from an inode, and frees it with its last one unless it is open.
-func (f *FS) unlinked(ino, dir Ino) error {
+func (f *FS) unlinked(ino, dir Ino, now int64) error {
 	in, err := f.edit(ino)
 	if err != nil {
 		return err
 	}
 	f.touched.inode(ino)
-	in.ctime = f.moment()
+	in.ctime = now
 	if in.is(S_IFDIR) {
 		in.nlink = 0
 	} else {
@@ -241,12 +243,26 @@ func (f *FS) unlinked(ino, dir Ino) error {
 		}
 		return nil
 	}
-	if f.open[ino] == 0 {
+	if !f.isOpen(ino) {
 		return f.freeInode(ino)
 	}
 	r := f.ownRoot()
 	r.orphans = append(slices.Clone(r.orphans), ino)
 	return nil
+}
+
+// ReadAt reads from a file that is not open, as io.ReaderAt does.
+func (n *Inodes) ReadAt(ino Ino, p []byte, off int64) (int, error) {
+	f := n.lock()
+	defer f.mu.Unlock()
+	in, err := f.inode(f.live, ino)
+	if err != nil {
+		return 0, err
+	}
+	if in.is(S_IFDIR) {
+		return 0, EISDIR
+	}
+	return f.readAt(in, p, off)
 }
 
 // Readlink returns a symbolic link's target, or EINVAL for anything else.
@@ -288,7 +304,8 @@ func (f *FS) link(ino, dir Ino, name string) error {
 	if _, err := f.edit(ino); err != nil { // read what may fail before anything changes
 		return err
 	}
-	if err := f.enter(dir, Dirent{Name: name, Ino: ino, Type: in.mode & S_IFMT}); err != nil {
+	now := f.moment()
+	if err := f.enter(dir, Dirent{Name: name, Ino: ino, Type: in.mode & S_IFMT}, now); err != nil {
 		return err
 	}
 	if in, err = f.edit(ino); err != nil {
@@ -297,7 +314,7 @@ func (f *FS) link(ino, dir Ino, name string) error {
 	f.touched.inode(ino)
 	in.nlink++
 	in.others = append(slices.Clone(in.others), dir)
-	in.ctime = f.moment()
+	in.ctime = now
 	return nil
 }
 
@@ -319,10 +336,11 @@ func (f *FS) unlink(dir Ino, name string) error {
 	if _, err := f.edit(e.Ino); err != nil { // read what may fail before anything changes
 		return err
 	}
-	if err := f.leave(dir, e); err != nil {
+	now := f.moment()
+	if err := f.leave(dir, e, now); err != nil {
 		return err
 	}
-	return f.unlinked(e.Ino, dir)
+	return f.unlinked(e.Ino, dir, now)
 }
 
 // Rmdir removes an empty directory.
@@ -353,10 +371,11 @@ func (f *FS) rmdir(dir Ino, name string) error {
 	if _, err := f.edit(e.Ino); err != nil {
 		return err
 	}
-	if err := f.leave(dir, e); err != nil {
+	now := f.moment()
+	if err := f.leave(dir, e, now); err != nil {
 		return err
 	}
-	return f.unlinked(e.Ino, dir)
+	return f.unlinked(e.Ino, dir, now)
 }
 
 // Rename moves a name, over an old one of a fitting type: a directory only over an empty directory.
@@ -411,15 +430,16 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 	if _, err := f.edit(newDir); err != nil {
 		return err
 	}
-	if err := f.leave(dir, e); err != nil {
+	now := f.moment()
+	if err := f.leave(dir, e, now); err != nil {
 		return err
 	}
 	if replace {
-		if err := f.leave(newDir, old); err != nil {
+		if err := f.leave(newDir, old, now); err != nil {
 			return err
 		}
 	}
-	if err := f.enter(newDir, Dirent{Name: newName, Ino: e.Ino, Type: e.Type}); err != nil {
+	if err := f.enter(newDir, Dirent{Name: newName, Ino: e.Ino, Type: e.Type}, now); err != nil {
 		return err
 	}
 	in, err := f.edit(e.Ino)
@@ -433,9 +453,9 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 		in.others = slices.Clone(in.others)
 		in.others[i] = newDir
 	}
-	in.ctime = f.moment()
+	in.ctime = now
 	if replace {
-		return f.unlinked(old.Ino, newDir)
+		return f.unlinked(old.Ino, newDir, now)
 	}
 	return nil
 }

@@ -17,8 +17,9 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	*f.edits++ // what is stored now is not stored any more once it is written to
-	p := persister{fs: f, w: w}
-	p.enc = encoder{link: putRef, page: putPage}
+	p := &f.persister
+	p.begin(f, w)
+	defer p.end()
 	var roots [][]byte
 	err := func() error {
 		for _, s := range snaps {
@@ -46,12 +47,29 @@ func (f *FS) Persist(w BlockWriter, snaps []*Snapshot, finish func(roots [][]byt
 	return nil
 }
 
+// persister is what Persist works with. It is kept for the next one, so that a small commit allocates next to nothing.
 type persister struct {
 	fs    *FS
 	w     BlockWriter
 	enc   encoder
 	nodes []*node // whose blocks, or blocks below, were or are to be written
 	first Ref     // block that was written: those before it are from earlier
+}
+
+// maxKept bounds, in nodes, what a large commit leaves allocated.
+const maxKept = 1024
+
+func (p *persister) begin(f *FS, w BlockWriter) {
+	p.fs, p.w, p.first = f, w, Ref{}
+	p.enc.link, p.enc.page = putRef, putPage
+}
+
+func (p *persister) end() {
+	clear(p.nodes)
+	p.nodes, p.w = p.nodes[:0], nil
+	if cap(p.nodes) > maxKept || cap(p.enc.b) > MaxBlock {
+		*p = persister{}
+	}
 }
 
 func (p *persister) undo() {

@@ -21,9 +21,12 @@ func (f *FS) inode(r *root, ino Ino) (*inode, error) {
 		if l == nil || l.empty() {
 			return nil, ENOENT
 		}
-		n, err := f.load(l, kindInodes, level)
-		if err != nil {
-			return nil, err
+		n := l.n // mostly; this and inodeSlot are much of what any call costs
+		if n == nil {
+			var err error
+			if n, err = f.load(l, kindInodes, level); err != nil {
+				return nil, err
+			}
 		}
 		i := tableIndex(ino, level)
 		if level > 0 {
@@ -39,10 +42,40 @@ func (f *FS) inode(r *root, ino Ino) (*inode, error) {
 
 // edit returns an inode of the live tree for editing, or ENOENT. The pointer is good until an inode is added.
 func (f *FS) edit(ino Ino) (*inode, error) {
+	if in := f.edited(ino); in != nil {
+		return in, nil
+	}
 	if _, err := f.inode(f.live, ino); err != nil {
 		return nil, err
 	}
 	return f.inodeSlot(ino)
+}
+
+// edited returns an inode whose whole path is the live tree's alone, and was edited since it was last stored: then nothing needs to be
+// marked. It returns nil otherwise.
+func (f *FS) edited(ino Ino) *inode {
+	r := f.live
+	if r.refs > 1 || r.clean || r.hash != nil || ino >= tableSpan(r.height) {
+		return nil
+	}
+	l := &r.table
+	for level := int(r.height); ; level-- {
+		n, i := l.n, tableIndex(ino, level)
+		if n == nil || n.refs > 1 || n.ref.ok() || n.hash != nil {
+			return nil
+		}
+		if level == 0 {
+			if i >= len(n.inodes) || n.inodes[i].mode == 0 {
+				return nil
+			}
+			*f.edits++
+			return &n.inodes[i]
+		}
+		if i >= len(n.links) {
+			return nil
+		}
+		l = &n.links[i]
+	}
 }
 
 // inodeSlot returns the slot of a number in the live tree, made if need be, for editing.
@@ -56,14 +89,22 @@ func (f *FS) inodeSlot(ino Ino) (*inode, error) {
 	}
 	l := &r.table
 	for level := int(r.height); ; level-- {
-		n, err := f.own(l, kindInodes, level)
-		if err != nil {
-			return nil, err
+		n := l.n
+		if n != nil && n.refs == 1 {
+			n.ref, n.hash = Ref{}, nil
+		} else {
+			var err error
+			if n, err = f.own(l, kindInodes, level); err != nil {
+				return nil, err
+			}
 		}
 		i := tableIndex(ino, level)
 		if level > 0 {
 			l = n.slot(i)
 			continue
+		}
+		if n.inodes == nil {
+			n.inodes, f.spare = f.spare, nil
 		}
 		for len(n.inodes) <= i {
 			n.inodes = append(n.inodes, inode{})
@@ -74,14 +115,13 @@ func (f *FS) inodeSlot(ino Ino) (*inode, error) {
 
 // newInode adds an inode with the lowest number never used. A number that was the last one given out
 // is used again once it is free: so a journal that comes and goes does not spread the table.
-func (f *FS) newInode(in inode) (Ino, error) {
+func (f *FS) newInode(in inode, now int64) (Ino, error) {
 	ino := f.live.next
 	s, err := f.inodeSlot(ino)
 	if err != nil {
 		return 0, err
 	}
-	// No two births are equal: number and birth together name one file for ever.
-	now := f.moment()
+	// No two births are equal, now being a moment: number and birth together name one file for ever.
 	in.atime, in.mtime, in.ctime, in.btime = now, now, now, now
 	*s = in
 	f.live.next++
@@ -118,6 +158,10 @@ func (f *FS) freeBelow(l *link, level int, ino Ino) {
 		if n.inodes[j].mode != 0 {
 			return
 		}
+	}
+	// What the next leaf is made of: journals come and go, at the beginning of a leaf as a rule.
+	if n.refs == 1 {
+		f.spare, n.inodes = n.inodes[:0], nil
 	}
 	f.drop(l)
 }

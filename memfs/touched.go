@@ -41,12 +41,11 @@ func (t *Touched) name(dir Ino, name string) {
 
 func (t *Touched) reset() { *t = Touched{Inodes: t.Inodes[:0], Names: t.Names[:0]} }
 
-// Touched returns what changed since the last commit.
-func (f *FS) Touched() Touched {
+// Touched fills *t with what changed since the last commit, using what it has room for.
+func (f *FS) Touched(t *Touched) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := f.touched
-	return Touched{Inodes: slices.Clone(t.Inodes), Names: slices.Clone(t.Names), Many: t.Many}
+	*t = Touched{Inodes: append(t.Inodes[:0], f.touched.Inodes...), Names: append(t.Names[:0], f.touched.Names...), Many: f.touched.Many}
 }
 
 // Settle declares the live tree stored, for a store that keeps it as a snapshot.
@@ -56,6 +55,20 @@ func (f *FS) Settle() {
 	*f.edits++
 	f.live.clean = true
 	f.touched.reset()
+}
+
+// placesKnown is how many names of inodes are remembered: those of a database and its journal are asked for at every sync.
+const placesKnown = 4
+
+type knownPlace struct {
+	ino Ino
+	Place
+}
+
+// knowPlace remembers a name of an inode, and forgets the one that was remembered first.
+func (f *FS) knowPlace(ino Ino, p Place) {
+	f.places[f.oldest] = knownPlace{ino, p}
+	f.oldest = (f.oldest + 1) % placesKnown
 }
 
 // PlaceOf returns a name of an inode, or ENOENT when it has none any more.
@@ -69,9 +82,13 @@ func (n *Inodes) PlaceOf(ino Ino) (Place, error) {
 	if in.nlink == 0 {
 		return Place{}, ENOENT
 	}
-	if p := f.placed; p.Name != "" && p.Dir == in.parent { // asked for again, as a rule
-		if e, err := f.lookup(f.live, p.Dir, p.Name); err == nil && e.Ino == ino {
-			return p, nil
+	for i := range f.places {
+		k := &f.places[i]
+		if k.ino != ino || k.Dir != in.parent {
+			continue
+		}
+		if e, err := f.lookup(f.live, k.Dir, k.Name); err == nil && e.Ino == ino {
+			return k.Place, nil
 		}
 	}
 	d, err := f.dir(f.live, in.parent)
@@ -88,6 +105,8 @@ func (n *Inodes) PlaceOf(ino Ino) (Place, error) {
 	if err == nil && found.Name == "" {
 		err = ENOENT
 	}
-	f.placed = found
+	if err == nil {
+		f.knowPlace(ino, found)
+	}
 	return found, err
 }

@@ -13,12 +13,25 @@ func (s *Store) checkpointDue() bool {
 	return s.sinceCheckpoint >= max(checkpointBytes, checkpointMaps*s.mapBytes)
 }
 
-// checkpoint writes a map of all that open needs to know, and lets both superblocks lead to it. Then slots that became free since
-// the last checkpoint can be used again, and what is past the last one in use is cut off the file.
+// unsettled says how far the superblocks are behind the newest map. A checkpoint takes no flush of its own: each step but the first comes
+// after a flush that a commit has made anyway.
+type unsettled uint8
+
+const (
+	settled       unsettled = iota
+	secondWritten           // both lead to the map, the second one from the next flush on
+	firstWritten            // one of them does, and the map is there, from the next flush on
+	mapWritten              // none does
+)
+
+// checkpoint writes a map of all that open needs to know, and lets a superblock lead to it; the next commits do the rest (advance). Then slots that became
+// free since the last checkpoint can be used again, and what is past the last one in use is cut off the file.
 // Wherever it is interrupted, a superblock that is whole leads to a map that is whole, and nothing that this map counts on was touched.
 func (s *Store) checkpoint() error {
-	if err := s.ready("checkpoint"); err != nil {
-		return err
+	if s.unsettled != settled {
+		if err := s.settle(); err != nil {
+			return err
+		}
 	}
 	back := s.leap()
 	w := &s.w
@@ -47,36 +60,72 @@ func (s *Store) checkpoint() error {
 	s.space.grow(w.opened, w.next)
 	s.sinceCheckpoint, s.mapBytes = 0, int64(len(b))
 	s.mapAt, s.mapSlot, s.mapSeq = w.at, w.first, s.point.seq
-	s.leapt, s.unflushed = back != nil, true
-	return s.settle()
-}
-
-// ready finishes what a checkpoint that failed has left, as far as it must be before a record is written: a record is flushed before the
-// next one is written, and nothing is written behind a leap before a superblock leads there.
-func (s *Store) ready(op string) error {
-	if s.leapt {
+	s.unsettled = mapWritten
+	s.space.leave()
+	// If the map does not arrive, open finds the commit behind it in the rest of the segment, and nowhere else.
+	s.alone = back != nil || len(w.opened) > 0 || end%uint64(s.space.segment) == 0
+	if s.alone || s.long {
 		return s.settle()
 	}
-	if s.unflushed {
-		if err := s.f.Flush(); err != nil {
-			return failed(op, -1, err)
+	return s.advance()
+}
+
+// advance takes the next step of a checkpoint. What was written before must be durable, but for the map that no superblock leads to yet.
+func (s *Store) advance() error {
+	switch s.unsettled {
+	case mapWritten, firstWritten:
+		next := s.super
+		next.checkpoint, next.slot, next.seq = s.mapAt, s.mapSlot, s.mapSeq
+		if err := s.writeSuperblock("checkpoint", next); err != nil {
+			return err
 		}
-		s.unflushed = false
+		s.unsettled--
+	case secondWritten:
+		s.unsettled, s.alone = settled, false
+		s.space.rebase(s.mapAt)
+		s.space.release()
+		return s.shorten()
 	}
 	return nil
 }
 
-// settle lets both superblocks lead to the newest map.
+// settle takes all the steps that are left of a checkpoint, with flushes of its own.
 func (s *Store) settle() error {
-	next := s.super
-	next.checkpoint, next.slot, next.seq = s.mapAt, s.mapSlot, s.mapSeq
-	if err := s.writeSuperblocks("checkpoint", next); err != nil {
-		return err
+	for s.unsettled != settled {
+		if s.unsettled != mapWritten {
+			if err := s.flush("checkpoint"); err != nil {
+				return err
+			}
+		}
+		if err := s.advance(); err != nil {
+			return err
+		}
 	}
-	s.leapt = false
-	s.space.rebase(s.mapAt)
-	s.space.release()
-	return s.shorten()
+	return nil
+}
+
+// flush makes durable what was written, a superblock included. What was written before a flush that failed may be lost although a later one does not fail: so a superblock
+// is written again, and a map given up, unless the log cannot go on without it.
+func (s *Store) flush(op string) error {
+	s.flushes++
+	err := s.f.Flush()
+	switch {
+	case err == nil:
+		if s.superWritten {
+			s.super = s.written
+		}
+	case s.unsettled == secondWritten:
+		s.unsettled = firstWritten
+	case s.unsettled == settled:
+	case s.alone:
+		s.unsettled = mapWritten
+	default:
+		s.unsettled, s.sinceCheckpoint = settled, max(checkpointBytes, checkpointMaps*s.mapBytes)
+	}
+	if s.superWritten = false; err != nil {
+		return failed(op, -1, err)
+	}
+	return nil
 }
 
 // mayLeap returns a free slot that is lower than where the log is or will go on, when that is beyond what the file should be long.
@@ -115,22 +164,32 @@ func (s *Store) leap() (back func()) {
 // writeSuperblocks replaces both superblocks, the first durably before the second. It begins with the one that is older, or was not written whole.
 func (s *Store) writeSuperblocks(op string, next superblock) error {
 	for range 2 {
-		next.generation++
-		if err := writeAll(s.f, op, next.encode(), int64(next.generation%2)*slotSize); err != nil {
+		if err := s.writeSuperblock(op, next); err != nil {
 			return err
 		}
-		if err := s.f.Flush(); err != nil {
-			return failed(op, -1, err)
+		if err := s.flush(op); err != nil {
+			return err
 		}
-		s.super, s.unflushed = next, false
 	}
 	return nil
 }
 
+func (s *Store) writeSuperblock(op string, next superblock) error {
+	next.generation = s.super.generation + 1
+	if err := writeAll(s.f, op, next.encode(), int64(next.generation%2)*slotSize); err != nil {
+		return err
+	}
+	s.written, s.superWritten = next, true
+	return nil
+}
+
+// spareSlots is how many free slots at its end the file keeps: the log will soon need them, and growing makes flushes slower.
+const spareSlots = 4
+
 // shorten cuts off the end of the file when a good part of it is not in use.
 func (s *Store) shorten() error {
 	_, _, slots := s.space.slots()
-	want := s.space.base(uint32(slots))
+	want := s.space.base(uint32(slots) + spareSlots)
 	size, err := s.f.Size()
 	if err != nil || size-want < max(s.space.segment, size/16) {
 		return err

@@ -21,7 +21,7 @@ import (
 // If anything cannot be read while marking, nothing is given up.
 
 const (
-	cleanEvery  = 128     // at least so many nodes' worth of commits lie between two cycles
+	cleanEvery  = 512     // at least so many nodes' worth of commits lie between two cycles
 	staleCycles = 4       // after so many times that, what was marked is out of date, and a cycle begins again
 	nodeWorth   = 4 << 10 // bytes written that are worth the reading of a node
 	markStep    = 4       // nodes read after the smallest commit
@@ -36,6 +36,7 @@ type cleaner struct {
 	earned int64 // nodes' worth of commits since the last cycle
 	nodes  int64 // that the last cycle read
 	live   int64 // bytes that it found needed
+	asked  bool  // a cycle waits for a checkpoint
 	broken bool  // something could not be read: this session gives nothing up
 
 	marker *memfs.Marker
@@ -61,18 +62,18 @@ type carried struct {
 	left    []extent // what it leaves of the one after them
 }
 
-// tend does the housekeeping after a commit of so many bytes, and returns how many flushes it took.
-func (s *Store) tend(written int64) (flushes int) {
+// tend does the housekeeping after a commit of so many bytes. One checkpoint is settled before there is another.
+func (s *Store) tend(written int64) {
 	s.history.prune(s.o.Keep, s.oldest())
-	before := s.super.generation
 	s.cleaner.step(written)
-	if _, held, slots := s.space.slots(); s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle() {
+	if s.unsettled != settled {
+		return
+	}
+	_, held, slots := s.space.slots()
+	due := s.checkpointDue() || held > max(1, slots/16) || held > 0 && s.cleaner.idle()
+	if _, ok := s.mayLeap(); ok || due {
 		_ = s.checkpoint()
 	}
-	if _, ok := s.mayLeap(); ok && !s.leapt {
-		_ = s.checkpoint()
-	}
-	return int(s.super.generation - before)
 }
 
 func (c *cleaner) idle() bool { return c.marker == nil && len(c.victims) == 0 }
@@ -114,9 +115,18 @@ func (c *cleaner) wanted() int64 {
 // begin starts a cycle. Everything that is in memory now, and the history, is what it keeps.
 func (c *cleaner) begin() {
 	s := c.store
-	if len(s.space.chain) > 1 && s.checkpoint() != nil { // what lies after the checkpoint cannot be moved
-		return
+	if len(s.space.chain) > 1 { // what lies after the checkpoint cannot be moved
+		if s.unsettled != settled || s.checkpoint() != nil {
+			return
+		}
+		if c.asked && s.settle() != nil { // the log got into another segment while it was settled
+			return
+		}
+		if c.asked = true; s.unsettled != settled { // the next commits settle it
+			return
+		}
 	}
+	c.asked = false
 	c.earned, c.nodes, c.missed = 0, 0, false
 	c.before, c.victims = s.tail, nil
 	c.next()
@@ -221,7 +231,7 @@ func (c *cleaner) plan() {
 	used -= len(empty)
 	order.SortFunc(partly, func(a, b uint32) int { return cmp.Compare(c.needs[a], c.needs[b]) })
 	gain := int64(0)
-	limit := full + full/4 + 2
+	limit := full + full/4 + 5
 	for _, slot := range partly {
 		sparse := c.needs[slot] <= sp.segment*3/4 && int64(used)-gain/sp.segment > limit
 		if sparse || int64(length) > c.wanted() && int64(slot) > full*3/2+4 {

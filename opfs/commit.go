@@ -18,37 +18,50 @@ type Commit struct {
 func (s *Store) Commit(label string) (Commit, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	written, flushes, err := s.commit(label)
+	if err != nil {
+		return Commit{}, err
+	}
+	return Commit{Point: s.public(&s.point, true), BytesWritten: written, Flushes: flushes}, nil
+}
+
+// commit makes the live tree and what is pending the newest point.
+func (s *Store) commit(label string) (written int64, flushes int, err error) {
 	if s.closed.Load() {
-		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrClosed}
+		return 0, 0, &Error{Op: "commit", Off: -1, Err: ErrClosed}
 	}
 	if s.readOnly {
-		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrReadOnly, Hint: "copy or publish what is here, then start a new volume"}
+		return 0, 0, &Error{Op: "commit", Off: -1, Err: ErrReadOnly, Hint: "copy or publish what is here, then start a new volume"}
 	}
 	if len(label) > MaxLabel {
-		return Commit{}, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: errtext.Sprintf("use at most %d bytes", MaxLabel)}
+		return 0, 0, &Error{Op: "commit", Off: -1, Err: ErrLabel, Hint: errtext.Sprintf("use at most %d bytes", MaxLabel)}
 	}
 	if label == "" && !s.dirty() && s.point.seq != 0 {
-		return Commit{Point: s.public(&s.point, true)}, nil
+		return 0, 0, nil
 	}
 	if s.f == nil {
-		return s.commitInMemory(label), nil
+		s.commitInMemory(label)
+		return 0, 0, nil
 	}
 	if err := s.fenced("commit"); err != nil {
-		return Commit{}, err
+		return 0, 0, err
 	}
-	if err := s.ready("commit"); err != nil {
-		return Commit{}, err
+	flushes = s.flushes
+	if s.alone {
+		if err := s.settle(); err != nil {
+			return 0, 0, err
+		}
 	}
 	w := &s.w
 	w.reset(s, commitRecord)
 	live := point{seq: s.seq + 1, parent: s.base, created: s.o.Now(), label: label}
-	var added []entry
+	added := s.added[:0]
 	var end uint64
 	snaps := make([]*memfs.Snapshot, len(s.pending))
 	for i := range s.pending {
 		snaps[i] = s.pending[i].snap
 	}
-	err := s.fs.Persist(w, snaps, func(roots [][]byte) error {
+	err = s.fs.Persist(w, snaps, func(roots [][]byte) error {
 		var err error
 		if live.moved, err = s.cleaner.move(w, int64(w.pos()-w.at)); err != nil {
 			return err
@@ -56,7 +69,8 @@ func (s *Store) Commit(label string) (Commit, error) {
 		prev := s.pointAt
 		write := func(p *point, root []byte) error {
 			p.root, p.prev, p.notes = root, prev, s.notes
-			at, err := w.WriteBlock(p.encode())
+			s.encoded = p.append(s.encoded[:0])
+			at, err := w.WriteBlock(s.encoded)
 			if err != nil {
 				return err
 			}
@@ -76,25 +90,25 @@ func (s *Store) Commit(label string) (Commit, error) {
 		if _, end, err = w.finish(live.seq, s.point.seq); err != nil {
 			return err
 		}
-		if err := s.f.Flush(); err != nil {
-			return failed("commit", -1, err)
-		}
-		return nil
+		return s.flush("commit")
 	})
 	if err != nil {
-		return Commit{}, err
+		return 0, 0, err
 	}
 	for i := range s.pending {
 		s.pending[i].snap.Release()
 	}
 	s.pending, s.drops = nil, nil
-	written := int64(end - w.at)
+	written = int64(end - w.at)
 	s.space.grow(w.opened, w.next)
 	s.tail, s.point, s.pointAt = end, live, added[len(added)-1].at
 	s.history.add(added...)
+	s.added = added
 	s.seq, s.base = live.seq, live.seq
 	s.sinceCheckpoint += written
+	s.long = written >= s.space.segment
 	// The commit stands, whatever becomes of the housekeeping: what fails of it is done again.
-	flushes := 1 + s.tend(written)
-	return Commit{Point: s.public(&live, true), BytesWritten: written, Flushes: flushes}, nil
+	_ = s.advance()
+	s.tend(written)
+	return written, s.flushes - flushes, nil
 }

@@ -39,62 +39,77 @@ func isSuperJournal(name string) bool {
 // inside a transaction with a rollback journal: then the end of the transaction will commit all of it at once.
 // It reports whether it committed.
 func (s *Store) Sync() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.insideTransaction() {
 		return false, nil
 	}
-	_, err := s.Commit("")
+	_, _, err := s.commit("")
 	return err == nil, err
 }
 
 // insideTransaction reports whether everything that changed belongs to one database with an unfinished rollback journal.
 func (s *Store) insideTransaction() bool {
-	t := s.fs.Touched()
+	t := &s.touched
+	s.fs.Touched(t)
 	if t.Many || len(t.Inodes) == 0 {
 		return false
 	}
 	n := s.fs.Inodes()
-	var places []memfs.Place
-	for _, ino := range t.Inodes {
-		switch p, err := n.PlaceOf(ino); {
-		case err == nil:
-			places = append(places, p)
-		case !errors.Is(err, memfs.ENOENT): // a file without a name is lost in a crash anyway
-			return false
-		}
-	}
 	var db memfs.Place
-	for _, p := range append(places, t.Names...) {
-		p.Name = strings.TrimSuffix(p.Name, journalSuffix)
-		if db.Name == "" {
-			db = p
+	var dbIno, journalIno memfs.Ino // if they were touched
+	for _, ino := range t.Inodes {
+		p, err := n.PlaceOf(ino)
+		if errors.Is(err, memfs.ENOENT) { // a file without a name is lost in a crash anyway
+			continue
 		}
-		if p != db {
+		name := databaseOf(p)
+		if err != nil || db.Name != "" && name != db {
 			return false
 		}
+		if db = name; p == db {
+			dbIno = ino
+		} else {
+			journalIno = ino
+		}
 	}
-	dbTouched := false
-	for _, p := range places {
-		dbTouched = dbTouched || p == db
+	for _, p := range t.Names {
+		name := databaseOf(p)
+		if db.Name != "" && name != db {
+			return false
+		}
+		db = name
 	}
-	return db.Name != "" && s.journalOpen(db, dbTouched)
+	return db.Name != "" && s.journalOpen(db, dbIno, journalIno)
+}
+
+// databaseOf is the place of the database that a journal belongs to; any other file stands for itself.
+func databaseOf(p memfs.Place) memfs.Place {
+	p.Name = strings.TrimSuffix(p.Name, journalSuffix)
+	return p
 }
 
 // magic numbers of SQLite's files (https://www.sqlite.org/fileformat2.html, sections 1.3 and 3).
 const (
 	databaseMagic = "SQLite format 3\x00"
 	journalMagic  = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+	noMagic       = "\x00\x00\x00\x00\x00\x00\x00\x00"
 )
 
 // journalOpen reports whether a database has a rollback journal that will still be finished: one with its magic number, or, while the
 // database itself is as it was, one whose magic number SQLite has yet to write, which it does after the first sync.
-func (s *Store) journalOpen(db memfs.Place, dbTouched bool) bool {
-	j := s.head(memfs.Place{Dir: db.Dir, Name: db.Name + journalSuffix})
+func (s *Store) journalOpen(db memfs.Place, dbIno, journalIno memfs.Ino) bool {
+	var room [2 * headBytes]byte
+	if journalIno == 0 {
+		journalIno = s.named(db.Dir, db.Name+journalSuffix)
+	}
+	j := s.head(room[:headBytes], journalIno)
 	if len(j) < 28 {
 		return false
 	}
 	switch magic := string(j[:8]); {
 	case magic == journalMagic:
-	case !dbTouched && magic == "\x00\x00\x00\x00\x00\x00\x00\x00":
+	case dbIno == 0 && magic == noMagic:
 	default:
 		return false
 	}
@@ -103,33 +118,34 @@ func (s *Store) journalOpen(db memfs.Place, dbTouched bool) bool {
 	if !powerOfTwo(sector, 32, 65536) || !powerOfTwo(page, 512, 65536) {
 		return false
 	}
-	d := s.head(db)
+	if dbIno == 0 {
+		dbIno = s.named(db.Dir, db.Name)
+	}
+	d := s.head(room[headBytes:], dbIno)
 	if len(d) == 0 { // a new database: SQLite makes the file before its journal
 		return d != nil
 	}
-	return len(d) == headBytes && strings.HasPrefix(string(d), databaseMagic) && uint32(d[16])<<8|uint32(d[17]) == page&0xffff|page>>16
+	return len(d) == headBytes && string(d[:len(databaseMagic)]) == databaseMagic && uint32(d[16])<<8|uint32(d[17]) == page&0xffff|page>>16
 }
 
 func powerOfTwo(n, low, high uint32) bool { return n >= low && n <= high && n&(n-1) == 0 }
 
 const headBytes = 100
 
+// named is the file under a name, 0 when there is none.
+func (s *Store) named(dir memfs.Ino, name string) memfs.Ino {
+	ino, err := s.fs.Inodes().Lookup(dir, name)
+	if err != nil {
+		return 0
+	}
+	return ino
+}
+
 // head reads the first bytes of a file, nil when there is none.
-func (s *Store) head(p memfs.Place) []byte {
-	n := s.fs.Inodes()
-	ino, err := n.Lookup(p.Dir, p.Name)
-	if err != nil {
-		return nil
-	}
-	h, err := n.Open(ino)
-	if err != nil {
-		return nil
-	}
-	defer h.Close()
-	b := make([]byte, headBytes)
-	got, err := h.ReadAt(b, 0)
+func (s *Store) head(room []byte, ino memfs.Ino) []byte {
+	got, err := s.fs.Inodes().ReadAt(ino, room, 0)
 	if err != nil && err != io.EOF {
 		return nil
 	}
-	return b[:got]
+	return room[:got]
 }

@@ -14,8 +14,6 @@ func sqliteFiles(magic string) (db, journal string) {
 	return db, journal
 }
 
-var noMagic = strings.Repeat("\x00", 8)
-
 // A sync waits only while everything that changed is one SQLite database with a journal that will still be finished.
 func TestWhichSyncsMayWait(t *testing.T) {
 	db, hot := sqliteFiles(journalMagic)

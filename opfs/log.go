@@ -116,12 +116,12 @@ func (w *logWriter) ahead(end int64) {
 	}
 	w.space.size = end
 	to := min((end+growStep-1)/growStep*growStep, w.space.base(w.slot)+w.space.segment)
-	if to > end && writeAll(w.f, "commit", make([]byte, to-end), end) == nil {
+	if to > end && writeAll(w.f, "commit", zeros[:to-end], end) == nil {
 		w.space.size = to
 	}
 }
 
-var zeros [recordAlign]byte
+var zeros [growStep]byte
 
 // pad appends zeros up to a multiple of unit.
 func (w *logWriter) pad() {

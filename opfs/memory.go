@@ -11,7 +11,7 @@ func NewMemory(o Options) *Store {
 	return s
 }
 
-func (s *Store) commitInMemory(label string) Commit {
+func (s *Store) commitInMemory(label string) {
 	s.seq++
 	p := pending{point: point{seq: s.seq, parent: s.base, created: s.o.Now(), label: label}, snap: s.fs.Snapshot()}
 	s.fs.Settle()
@@ -20,5 +20,4 @@ func (s *Store) commitInMemory(label string) Commit {
 	}
 	s.pending, s.point, s.base = nil, p.point, s.seq
 	s.history.prune(s.o.Keep, s.oldest())
-	return Commit{Point: s.public(&s.point, true)}
 }

@@ -117,12 +117,16 @@ func (s *Store) fenced(op string) error {
 	if s.f == nil || s.readOnly {
 		return nil
 	}
-	var b [superSize]byte
-	if _, err := readFull(s.f, op, b[:], int64((s.super.generation+1)%2)*slotSize); err != nil {
+	next := s.super.generation + 1
+	if s.superWritten {
+		next++
+	}
+	b := make([]byte, superSize)
+	if _, err := readFull(s.f, op, b, int64(next%2)*slotSize); err != nil {
 		return err
 	}
 	var sb superblock
-	if sb.decode(b[:]) == nil && (sb.epoch > s.super.epoch || sb.uuid != s.super.uuid) {
+	if sb.decode(b) == nil && (sb.epoch > s.super.epoch || sb.uuid != s.super.uuid) {
 		return &Error{Op: op, Off: -1, Err: ErrFenced, Hint: hintFenced}
 	}
 	return nil

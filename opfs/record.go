@@ -219,8 +219,10 @@ func appendRef(b []byte, r memfs.Ref) []byte {
 	return le.AppendUint64(b, r.Sum)
 }
 
-func (p *point) encode() []byte {
-	b := []byte{1}
+func (p *point) encode() []byte { return p.append(nil) }
+
+func (p *point) append(b []byte) []byte {
+	b = append(b, 1)
 	b = putUint(b, p.seq)
 	b = putUint(b, p.parent)
 	b = putInt(b, p.created)
@@ -233,7 +235,8 @@ func (p *point) encode() []byte {
 		b = putUint(b, seq)
 	}
 	b = putUint(b, uint64(len(p.notes)))
-	keys := slices.Collect(maps.Keys(p.notes))
+	var room [maxNotes]string
+	keys := slices.AppendSeq(room[:0], maps.Keys(p.notes))
 	order.SortFunc(keys, strings.Compare)
 	for _, key := range keys {
 		b = putUint(b, uint64(len(key)))

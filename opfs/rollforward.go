@@ -25,50 +25,58 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 		segs int    // how many segments of the chain came before it
 	}
 	var found []record
-	at, seq, torn := start, s.super.seq, false
-	for {
-		segs := len(sp.chain)
-		h, ok, err := s.nextRecord(at, size)
+	var last uint64 // point that is durable
+	for at, seq := start, s.super.seq; ; {
+		torn := false
+		for {
+			segs := len(sp.chain)
+			h, ok, err := s.nextRecord(at, size)
+			if err != nil {
+				return err
+			}
+			if !ok || h.prev != seq {
+				sp.cut(segs)
+				break
+			}
+			found = append(found, record{h, at, segs})
+			if ok, err = s.reach(s.endOf(h), size); err != nil {
+				return err
+			} else if !ok {
+				torn = true // a segment that it goes on in never arrived
+				break
+			}
+			seq, at = h.seq, s.endOf(h)
+		}
+		// Only the last record can be torn: each was flushed before the next was written, but for maps that no superblock leads to.
+		if k := len(found) - 1; k >= 0 {
+			whole := false
+			if !torn {
+				var err error
+				if whole, err = s.isWhole(found[k].header, size); err != nil {
+					return err
+				}
+			}
+			if torn = !whole; torn {
+				at = found[k].from
+				sp.cut(found[k].segs)
+				found = found[:k]
+			}
+		}
+		s.tail, last = at, s.super.seq
+		if k := len(found) - 1; k >= 0 {
+			last = found[k].seq
+		}
+		later, off, err := s.laterRecord(last, torn, size)
 		if err != nil {
 			return err
 		}
-		if !ok || h.prev != seq {
-			sp.cut(segs)
+		if off == 0 {
 			break
 		}
-		found = append(found, record{h, at, segs})
-		if ok, err = s.reach(s.endOf(h), size); err != nil {
-			return err
-		} else if !ok {
-			torn = true // a segment that it goes on in never arrived
-			break
+		if !s.behindLostMap(later, last) {
+			return corrupt("open", s.fileOffset(at), "the log breaks off here, and goes on at offset %d", off)
 		}
-		seq, at = h.seq, s.endOf(h)
-	}
-	// Only the last record can be torn: each was flushed before the next was written.
-	if k := len(found) - 1; k >= 0 {
-		whole := false
-		if !torn {
-			var err error
-			if whole, err = s.isWhole(found[k].header, size); err != nil {
-				return err
-			}
-		}
-		if torn = !whole; torn {
-			at = found[k].from
-			sp.cut(found[k].segs)
-			found = found[:k]
-		}
-	}
-	s.tail = at
-	seq = s.super.seq
-	if k := len(found) - 1; k >= 0 {
-		seq = found[k].seq
-	}
-	if later, err := s.laterRecord(seq, torn, size); err != nil {
-		return err
-	} else if later != 0 {
-		return corrupt("open", s.fileOffset(at), "the log breaks off here, and goes on at offset %d", later)
+		at, seq = later.at, last
 	}
 	// Blocks are where the map says, and the rest where it was written.
 	sp.mu.Lock()
@@ -94,10 +102,10 @@ func (s *Store) rollForward(m *fileMap, size int64) error {
 			return err
 		}
 	}
-	if s.point.seq != seq {
-		return corrupt("open", s.fileOffset(at), "point %d at the end of commit %d", s.point.seq, seq)
+	if s.point.seq != last {
+		return corrupt("open", s.fileOffset(s.tail), "point %d at the end of commit %d", s.point.seq, last)
 	}
-	s.sinceCheckpoint = int64(at - start)
+	s.sinceCheckpoint = int64(s.tail - start)
 	return nil
 }
 
@@ -202,9 +210,15 @@ func (s *Store) reach(end uint64, size int64) (bool, error) {
 	return true, nil
 }
 
+// behindLostMap reports whether a record can be a commit that was written behind a map before either was flushed. Nothing leads to the
+// map, which is in the rest of the segment; so the log goes on with the commit.
+func (s *Store) behindLostMap(h header, seq uint64) bool {
+	return h.kind == commitRecord && h.prev == seq && h.at > s.tail && s.space.begin(h.at) == s.space.begin(s.tail) && s.tail%uint64(s.space.segment) != 0
+}
+
 // laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,
-// and in those that it would have gone on in. It returns its offset in the file, 0 for none.
-func (s *Store) laterRecord(seq uint64, torn bool, size int64) (int64, error) {
+// and in those that it would have gone on in. It returns it and its offset in the file, 0 for none.
+func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, off int64, err error) {
 	sp := &s.space
 	at, slot := s.tail, sp.next
 	if at%uint64(sp.segment) != 0 {
@@ -224,7 +238,7 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (int64, error) {
 		for from := int64(at - begin); from < end; from += scanBytes {
 			n := min(int64(len(b)), end-from)
 			if ok, err := readFull(s.f, "open", b[:n], base+from); !ok {
-				return 0, err
+				return later, 0, err
 			}
 			if from == 0 {
 				seed, ok := next.decode(b[:n])
@@ -235,20 +249,32 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (int64, error) {
 				if (from+i)%recordAlign != 0 && from+i != headerSize || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(from+i) {
 					continue
 				}
-				if h.seq > seq && !(torn && h.at == skip) {
-					return base + from + i, nil
+				if h.seq <= seq || torn && h.at == skip {
+					continue
 				}
+				if s.behindLostMap(h, seq) {
+					segs := len(sp.chain)
+					whole, err := s.isWhole(h, size)
+					sp.cut(segs)
+					if err != nil {
+						return later, 0, err
+					}
+					if !whole { // never acknowledged
+						continue
+					}
+				}
+				return h, base + from + i, nil
 			}
 		}
 		if at != begin { // its header was read before
 			next.next, goesOn = sp.next, true
 		}
 		if !goesOn {
-			return 0, nil
+			return later, 0, nil
 		}
 		at, slot = begin+uint64(sp.segment), next.next
 	}
-	return 0, nil
+	return later, 0, nil
 }
 
 // fileOffset is where a position is in the file, for messages; -1 when nowhere.

@@ -44,13 +44,22 @@ func (e extent) end() uint64 { return e.at + uint64(e.n) }
 // noSlot is the slot of no segment.
 const noSlot = ^uint32(0)
 
+// hold says that a slot became free, and that a superblock in the file may still count on it.
+type hold uint8
+
+const (
+	notHeld hold = iota
+	held         // since the newest map
+	leaving      // the newest map does not have it any more: free once both superblocks lead there
+)
+
 // space knows what is where, and which slots are free.
 type space struct {
 	mu      sync.RWMutex // also held while reading, so that no slot is given away under a reader
 	segment int64
 	extents []extent // by position; no two share a position or a place
 	uses    []int32  // by slot: how many extents it holds
-	held    []bool   // by slot: it became free, and a superblock in the file may still count on it
+	held    []hold   // by slot
 	sums    *sums    // of these two, nil when they changed since
 	cleaned int64    // bytes in slots that became free
 	size    int64    // of the file, as far as it is known: it may be longer
@@ -144,7 +153,7 @@ func (sp *space) count(e extent, by int32) {
 	slot := int(sp.slotAt(e.phys))
 	for len(sp.uses) <= slot {
 		sp.uses = append(sp.uses, 0)
-		sp.held = append(sp.held, false)
+		sp.held = append(sp.held, notHeld)
 	}
 	sp.uses[slot] += by
 }
@@ -152,7 +161,7 @@ func (sp *space) count(e extent, by int32) {
 // free finds the lowest slot that nothing needs, but those in taken.
 func (sp *space) free(taken []uint32) uint32 {
 	for slot := uint32(0); ; slot++ {
-		inUse := int(slot) < len(sp.uses) && (sp.uses[slot] > 0 || sp.held[slot])
+		inUse := int(slot) < len(sp.uses) && (sp.uses[slot] > 0 || sp.held[slot] != notHeld)
 		if !inUse && slot != sp.next && !slices.Contains(taken, slot) {
 			return slot
 		}
@@ -172,7 +181,7 @@ func (sp *space) vacate(slots map[uint32]bool, moved []extent) {
 	sp.extents = kept
 	sp.insert(moved)
 	for slot := range slots {
-		sp.held[slot], sp.sums = true, nil
+		sp.held[slot], sp.sums = held, nil
 		sp.cleaned += sp.segment
 	}
 }
@@ -204,12 +213,26 @@ func (sp *space) insert(moved []extent) {
 	}
 }
 
-// release makes the held slots free.
+// leave is called when a map was written.
+func (sp *space) leave() {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	for slot := range sp.held {
+		if sp.held[slot] == held {
+			sp.held[slot] = leaving
+		}
+	}
+}
+
+// release makes the slots free that the newest map does not have.
 func (sp *space) release() {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	clear(sp.held)
-	sp.sums = nil
+	for slot := range sp.held {
+		if sp.held[slot] == leaving {
+			sp.held[slot], sp.sums = notHeld, nil
+		}
+	}
 }
 
 type sums struct{ used, held, length int }
@@ -223,7 +246,7 @@ func (sp *space) slots() (used, held, length int) {
 				sp.sums.used++
 				sp.sums.length = i + 1
 			}
-			if sp.held[i] {
+			if sp.held[i] != notHeld {
 				sp.sums.held++
 				sp.sums.length = i + 1
 			}

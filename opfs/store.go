@@ -25,7 +25,7 @@ type Options struct {
 
 	// Smaller ones than the default let short tests see much cleaning.
 	Segment    int64 // bytes of a segment of a new volume, a multiple of 512 from 8 KiB to 64 MiB; 0 is 1 MiB. No block may be longer
-	CleanEvery int64 // at least so many small commits lie between two cycles of cleaning; 0 is 128
+	CleanEvery int64 // at least so many small commits lie between two cycles of cleaning; 0 is 512
 }
 
 // Point is a state of the volume that can be restored: a commit, or a snapshot.
@@ -63,14 +63,23 @@ type Store struct {
 	notes   map[string][]byte
 	cleaner cleaner
 	pins    int // while it is not 0, nothing is cleaned
+	touched memfs.Touched
+
+	// Kept from one commit to the next, so that a small one allocates next to nothing.
+	added   []entry
+	encoded []byte
 
 	sinceCheckpoint int64 // bytes of the log
 	mapBytes        int64 // how long the last map was; then where it is
 	mapAt           uint64
 	mapSlot         uint32
 	mapSeq          uint64
-	unflushed       bool // the map may not have reached the disk
-	leapt           bool // the log has gone on where no superblock may lead yet: nothing is committed before one does
+	unsettled       unsettled
+	alone           bool       // nothing may be written behind the newest map before a superblock leads there
+	written         superblock // which counts with the next flush, if superWritten
+	superWritten    bool
+	long            bool // the newest commit is so long that further flushes add little to it, and space is wanted back soon
+	flushes         int  // so far
 }
 
 // pending is a point in memory: a snapshot that the next commit makes durable, or all there is without a file.
@@ -128,7 +137,9 @@ func (s *Store) Close() error {
 	}
 	var err error
 	if s.f != nil && !s.readOnly && s.sinceCheckpoint > 0 && s.fenced("close") == nil {
-		err = s.checkpoint()
+		if err = s.checkpoint(); err == nil {
+			err = s.settle()
+		}
 	}
 	s.closed.Store(true)
 	if s.f == nil {

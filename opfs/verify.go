@@ -93,7 +93,7 @@ func (s *Store) verifyLog() error {
 	if err != nil {
 		return err
 	}
-	if len(supers) < 2 || supers[0].uuid != s.super.uuid || supers[1].uuid != s.super.uuid || supers[0].checkpoint != supers[1].checkpoint {
+	if len(supers) < 2 || supers[0].uuid != s.super.uuid || supers[1].uuid != s.super.uuid || s.unsettled == settled && supers[0].checkpoint != supers[1].checkpoint {
 		return corrupt("verify", 0, "one of the superblocks is not whole; the other one is")
 	}
 	m, err := again.chooseMap(supers, size)

@@ -122,6 +122,6 @@ function line({ id, what, ours, peer, peerName, ratio, floorRatio, floor, unit, 
   return [
     id.padEnd(30), `${number(ours)} ${unit}`.padStart(15), ratio === null ? ''.padStart(16) : `× ${number(ratio)}`.padStart(16), floor === null ? ''.padStart(12) : `÷ ${number(floorRatio)}`.padStart(12),
     ` ±${(spread * 50).toFixed(0)}%`.padEnd(7), goal ? `${met ? 'met   ' : 'MISSED'} ${limit}` : '',
-    `\n${' '.repeat(30)} ${what}${peerName ? `; ${peerName}: ${number(peer)} ${unit}` : ''}${floor === null ? '' : `; floor: ${number(floor)} ${unit}`}`,
+    `\n${' '.repeat(30)} ${what}${peerName ? `; ${peerName}: ${number(peer)} ${unit}` : ''}${floor === null ? '' : `; floor: ${number(floor)} ${unit}${peerName ? ` (× ${number(peer / floor)})` : ''}`}`,
   ].join(' ')
 }

@@ -79,16 +79,24 @@ func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime 
 	return endingIn(memfs.Ino(ino), change)
 }
 
+// made answers a new inode, whose attributes its maker knows.
+func made(ino memfs.Ino, err error) float64 {
+	if err != nil {
+		return float64(fail(err))
+	}
+	return float64(ino)
+}
+
 //go:wasmexport mknod
 func mknod(dir float64, n, mode int32, rdev float64) float64 {
-	return found(inodes.Mknod(memfs.Ino(dir), text(0, n), uint32(mode), uint64(rdev)))
+	return made(inodes.Mknod(memfs.Ino(dir), text(0, n), uint32(mode), uint64(rdev)))
 }
 
 // symlink makes the name of slot 0 point to the path of slot 1.
 //
 //go:wasmexport symlink
 func symlink(dir float64, n, targetLen int32) float64 {
-	return found(inodes.Symlink(memfs.Ino(dir), text(0, n), text(1, targetLen)))
+	return made(inodes.Symlink(memfs.Ino(dir), text(0, n), text(1, targetLen)))
 }
 
 // readlink leaves the target in slot 0.

@@ -4,48 +4,24 @@ import { createDirectoryHandleMountHandler } from '@php-wasm/web'
 import * as holdfast from 'holdfast'
 import { holdfastMount } from 'holdfast/php'
 import { alternate, time, timeSync } from '../measure.mjs'
+import { countingWrites, rawDisk } from './disk.mjs'
 import { ROOT, copyTree, emptyDirectory, runPhp, startPhp, startWordPress, wordPressVolume } from './guests.mjs'
 import { filesOf } from './tree.mjs'
 
 const peerName = '@php-wasm/web directory handle mount'
 
-/** Counts what is written to OPFS while `action` runs, whoever writes it. */
-async function countingWrites(action) {
-  const counted = { bytes: 0, writes: 0, flushes: 0 }
-  const undo = []
-  const wrap = (prototype, name, note) => {
-    const original = prototype[name]
-    undo.push(() => (prototype[name] = original))
-    prototype[name] = function (...args) {
-      note(args)
-      return original.apply(this, args)
-    }
-  }
-  const write = ([data]) => {
-    counted.writes++
-    counted.bytes += data.byteLength ?? data.size ?? data.length
-  }
-  wrap(FileSystemSyncAccessHandle.prototype, 'write', write)
-  wrap(FileSystemSyncAccessHandle.prototype, 'flush', () => counted.flushes++)
-  wrap(FileSystemWritableFileStream.prototype, 'write', write)
-  try {
-    await action()
-  } finally {
-    for (const restore of undo) restore()
-  }
-  return counted
-}
-
-/** Inserts that each are a transaction, from PHP: ours are on disk, MEMFS's are nowhere. */
+/** Inserts that each are a transaction, from PHP: ours are on disk, MEMFS's are nowhere. What MEMFS takes, and as many commits of as many bytes, is the floor. */
 export async function autocommit({ quick, runs }) {
   const count = quick ? 20 : 1000
   const volume = await holdfast.open('php-autocommit', { history: { keep: 1 } })
   const { php, FS } = await startPhp()
   await php.mount('/volume', holdfastMount(volume))
   FS.mkdirTree('/memory')
+  const disk = await rawDisk('php-autocommit-floor')
   const rows = []
   let n = 0
   for (const [mode, ratio] of [['delete', 1 / 2], ['wal', 1 / 5]]) {
+    let bytes = 0
     const insert = async (folder) => {
       const file = `${folder}/db${n++}`
       const ms = await runPhp(php, `$db = new PDO('sqlite:${file}'); $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
@@ -55,7 +31,15 @@ export async function autocommit({ quick, runs }) {
         echo (hrtime(true) - $t) / 1e6;`)
       return Number(ms)
     }
-    const samples = await alternate(runs, { ours: () => insert('/volume'), peer: () => insert('/memory') })
+    const samples = await alternate(runs, {
+      async ours() {
+        let ms
+        bytes = (await countingWrites(async () => (ms = await insert('/volume')))).bytes
+        return ms
+      },
+      peer: () => insert('/memory'),
+      floor: async () => (await insert('/memory')) + disk.commits(count, bytes),
+    })
     rows.push({ id: `php-autocommit/${mode}`, what: `${count} autocommit inserts, synchronous=FULL, ${mode.toUpperCase()}; the peer's are not durable`, unit: 'ms', peerName: 'MEMFS', goal: { ratio }, samples })
     const counted = await countingWrites(() => insert('/volume'))
     rows.push({
@@ -63,6 +47,7 @@ export async function autocommit({ quick, runs }) {
       samples: { ours: [counted.flushes], floor: [count] },
     })
   }
+  disk.close()
   await volume.close()
   return rows
 }
