@@ -62,14 +62,15 @@ func bySeq(list []entry, seq uint64) (int, bool) {
 
 // remove takes points out.
 func (t *timeline) remove(seqs []uint64) {
-	seqs = slices.Clone(seqs)
-	slices.Sort(seqs)
+	these := make(map[uint64]bool, len(seqs))
+	for _, seq := range seqs {
+		these[seq] = true
+	}
 	gone := func(e entry) bool {
-		_, ok := slices.BinarySearch(seqs, e.seq)
-		if ok {
+		if these[e.seq] {
 			e.free()
 		}
-		return ok
+		return these[e.seq]
 	}
 	t.labelled, t.recent = slices.DeleteFunc(t.labelled, gone), slices.DeleteFunc(t.recent, gone)
 }

@@ -30,11 +30,11 @@ func TestATornCommitIsNotThere(t *testing.T) {
 		_, err := s.Snapshot("one")
 		require.NoError(t, err)
 		work(t, r, s.FS())
-		generation, at := s.super.generation, s.tail
+		mapAt, at := s.mapAt, s.tail
 		_, err = s.Commit("")
 		require.NoError(t, err)
 		is := dump(t, s.FS())
-		if s.super.generation != generation { // a checkpoint followed, so the commit was flushed before
+		if s.mapAt != mapAt { // a checkpoint followed, so the commit was flushed before
 			continue
 		}
 		counts := map[int64]bool{} // sectors of the file
