@@ -223,9 +223,10 @@ func (p *point) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, seq)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.notes)))
-	var room [maxNotes]string
-	keys := slices.AppendSeq(room[:0], maps.Keys(p.notes))
-	slices.Sort(keys)
+	var keys []string
+	if len(p.notes) > 0 {
+		keys = slices.Sorted(maps.Keys(p.notes))
+	}
 	for _, key := range keys {
 		b = binary.AppendUvarint(b, uint64(len(key)))
 		b = append(b, key...)
