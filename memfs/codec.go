@@ -35,10 +35,8 @@ type encoder struct {
 func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
 
 //go:noinline
-func (e *encoder) int(v int64) { e.b = binary.AppendVarint(e.b, v) }
-
-//go:noinline
 func (e *encoder) str(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+
 func (e *encoder) set(bit uint64) {
 	e.b = binary.LittleEndian.AppendUint64(e.b, bit)
 }
@@ -100,7 +98,7 @@ func (e *encoder) inode(in *inode) {
 	for _, v := range [...]uint64{uint64(in.mode), uint64(in.nlink), uint64(in.uid), uint64(in.gid), in.rdev, uint64(in.size)} {
 		b = appendUvarint(b, v)
 	}
-	// Times lie close together: the first whole, the others as distances from it.
+	// Times lie close together: the first whole, the others as distances from it, zigzag as binary.AppendVarint has them.
 	for _, v := range [...]int64{in.btime, in.atime - in.btime, in.mtime - in.btime, in.ctime - in.btime} {
 		b = appendUvarint(b, uint64(v<<1)^uint64(v>>63))
 	}

@@ -6,8 +6,12 @@ type Kept struct {
 	fs    *FS
 	epoch uint32
 	at    Place
+	ino   Ino
 	was   inode // its data holds a reference of its own
 }
+
+// File tells which file it was: its number and its birth name one for ever.
+func (k *Kept) File() (ino Ino, born int64) { return k.ino, k.was.btime }
 
 // Keep remembers the file under a name, or answers ENOENT, or EISDIR.
 func (n *Inodes) Keep(at Place) (*Kept, error) {
@@ -24,7 +28,7 @@ func (n *Inodes) Keep(at Place) (*Kept, error) {
 	if !in.is(S_IFREG) {
 		return nil, EISDIR
 	}
-	k := &Kept{fs: f, epoch: f.epoch, at: at, was: *in}
+	k := &Kept{fs: f, epoch: f.epoch, at: at, ino: e.Ino, was: *in}
 	retain(k.was.data.n)
 	*f.edits++
 	return k, nil

@@ -235,9 +235,11 @@ func (p *point) append(b []byte) []byte {
 		b = putUint(b, seq)
 	}
 	b = putUint(b, uint64(len(p.notes)))
-	var room [maxNotes]string
-	keys := slices.AppendSeq(room[:0], maps.Keys(p.notes))
-	order.SortFunc(keys, strings.Compare)
+	var keys []string
+	if len(p.notes) > 0 {
+		keys = slices.Collect(maps.Keys(p.notes))
+		order.SortFunc(keys, strings.Compare)
+	}
 	for _, key := range keys {
 		b = putUint(b, uint64(len(key)))
 		b = append(b, key...)

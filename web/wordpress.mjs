@@ -78,7 +78,7 @@ export async function template() {
 
 /** Everything that the result depends on. */
 async function inputs() {
-  const files = ['wordpress.mjs', 'site.js', 'archive.js', 'wordpress/environment.php', 'wordpress/plugin.php', 'wordpress/install.php', '../js/dist/core.wasm']
+  const files = ['wordpress.mjs', 'site.js', 'archive.js', 'wordpress/environment.php', 'wordpress/plugin.php', 'wordpress/install.php', '../js/dist/core.wasm', '../js/dist/remote.wasm']
   const hash = createHash('sha256').update(JSON.stringify(packages))
   for (const file of files) hash.update(await readFile(path.join(here, file)))
   return hash.digest('hex')

@@ -137,8 +137,12 @@ func ending(at memfs.Place, op func() error) int32 {
 	if !opfs.EndsTransaction(at.Name) {
 		return fail(op())
 	}
-	j := journalAt(at)
+	var j journal
 	k, _ := inodes.Keep(at) // what is no file cannot be put back, and need not
+	if k != nil {
+		ino, born := k.File()
+		j = journal{at, ino, born}
+	}
 	if err := op(); err != nil {
 		if k != nil {
 			k.Drop()
