@@ -29,7 +29,7 @@ all: build
 # ---- what is built ----
 
 # js/build.mjs knows how each part of dist is made; make knows when.
-build: js/dist/core.wasm js/dist/remote.wasm js/dist/s3.wasm js/dist/go.js js/dist/comlink.js build/gateway/gateway.wasm
+build: js/dist/core.wasm js/dist/remote.wasm js/dist/s3.wasm js/dist/go.js js/dist/comlink.js js/dist/hashes/sha2.js build/gateway/gateway.wasm
 
 js/dist/core.wasm js/dist/remote.wasm js/dist/s3.wasm: js/dist/%: js/build.mjs $(GO_FILES)
 	node js/build.mjs $*
@@ -42,9 +42,9 @@ build/gateway/gateway.wasm: wasm/gateway/build.mjs wasm/gateway/worker.mjs $(GO_
 js/dist/go.js: js/build.mjs $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 	node js/build.mjs go.js
 
-# Comlink is shipped with the package; a folder of its own, so that a build needs nothing else from npm.
-js/dist/comlink.js: js/build.mjs js/vendor/node_modules/.stamp
-	node js/build.mjs comlink.js
+# Comlink and SHA-256 are shipped with the package; a folder of their own, so that a build needs nothing else from npm.
+js/dist/comlink.js js/dist/hashes/sha2.js: js/dist/%: js/build.mjs js/vendor/node_modules/.stamp
+	node js/build.mjs $*
 
 # The programs that only tests need come from the nested module tests/. The S3
 # server takes minutes to build the first time, so it is kept.
@@ -127,7 +127,7 @@ lint-go: build/staticcheck
 	$(WASM) build/staticcheck -checks=inherit,-U1000 -tests=false -tags holdfastcore ./memfs ./opfs ./wasm/core
 	cd tests && ../build/staticcheck ./...
 
-lint-js: js/node_modules/.stamp js/dist/go.js js/dist/comlink.js
+lint-js: js/node_modules/.stamp js/dist/go.js js/dist/comlink.js js/dist/hashes/sha2.js
 	cd js && npm run --silent check && npm run --silent types && node reference.mjs --check
 
 # A lock file names versions and hashes, not where they came from.

@@ -1,5 +1,5 @@
 /**
- * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `remote.wasm`, `s3.wasm` and `comlink.js` (as npm has it, see vendor/).
+ * Makes dist/: `go.js` (Go's own loader, wrapped), `core.wasm`, `remote.wasm`, `s3.wasm`, and `comlink.js` and `hashes/` (as npm has them, see vendor/).
  *
  *   node build.mjs            all of them
  *   node build.mjs go.js      only those that are named
@@ -23,15 +23,40 @@ const targets = {
   'core.wasm': () => goBuild('core', 'holdfastcore'),
   'remote.wasm': () => goBuild('remote'),
   's3.wasm': () => goBuild('s3'),
-  // Shipped, so that a worker finds it without a bundler: import maps do not reach into workers.
+  // Shipped, so that a worker finds them without a bundler: import maps do not reach into workers.
   'comlink.js': () => {
-    const comlink = join(here, 'vendor/node_modules/comlink')
-    if (!existsSync(comlink)) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: join(here, 'vendor'), stdio: 'inherit' })
-    writeFileSync(join(dist, 'comlink.js'), readFileSync(join(comlink, 'dist/esm/comlink.mjs'), 'utf8').replace(/^\/\/# sourceMappingURL.*$/m, ''))
+    const comlink = vendored('comlink')
+    copyModule(join(comlink, 'dist/esm/comlink.mjs'), 'comlink.js')
     copyFileSync(join(comlink, 'LICENSE'), join(dist, 'comlink.LICENSE'))
     const names = ['expose', 'wrap', 'transfer', 'releaseProxy', 'finalizer']
     writeFileSync(join(dist, 'comlink.d.ts'), names.map((name) => `export const ${name}: ${name === 'finalizer' ? 'unique symbol' : 'any'}\n`).join(''))
   },
+  'hashes/sha2.js': () => {
+    const hashes = vendored('@noble/hashes')
+    mkdirSync(join(dist, 'hashes'), { recursive: true })
+    for (const name of ['_md.js', '_u64.js', 'utils.js', 'sha2.js']) copyModule(join(hashes, name), `hashes/${name}`)
+    copyFileSync(join(hashes, 'LICENSE'), join(dist, 'hashes/LICENSE'))
+    writeFileSync(join(dist, 'hashes/sha2.d.ts'), 'export const sha256: { create(): { update(bytes: Uint8Array): void, digest(): Uint8Array } }\n')
+  },
+}
+
+/**
+ * Where a package of vendor/ is.
+ *
+ * @param {string} name
+ */
+function vendored(name) {
+  const folder = join(here, 'vendor/node_modules', name)
+  if (!existsSync(folder)) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: join(here, 'vendor'), stdio: 'inherit' })
+  return folder
+}
+
+/**
+ * @param {string} from
+ * @param {string} to below dist/
+ */
+function copyModule(from, to) {
+  writeFileSync(join(dist, to), readFileSync(from, 'utf8').replace(/^\/\/# sourceMappingURL.*$/m, ''))
 }
 
 function goLoader() {

@@ -4,11 +4,12 @@
  */
 
 import { PAGE, S_IFMT } from './abi.js'
+import { sha256 } from './dist/hashes/sha2.js'
 import { HoldfastError } from './errors.js'
+import { hex } from './http.js'
 import { setAttr } from './files.js'
 import { coreOf } from './internal.js'
 import { asRoot, compare, contentOf, equal, guestTree, join, normal, passes, volumeTree } from './capture-trees.js'
-import { Sha256 } from './sha256.js'
 
 /** @typedef {import('./capture-trees.js').EntryType} EntryType */
 /** @typedef {import('./capture-trees.js').Node} Node */
@@ -342,9 +343,9 @@ function hasher(core, id, root) {
       for (const path of paths) {
         const file = check(core.x.reader_file(reader, check(core.put(0, join(root, path).slice(1)))))
         try {
-          const hash = new Sha256()
+          const hash = sha256.create()
           for (let at = 0; check(core.x.file_read(file, at, CHUNK)) > 0; at += CHUNK) hash.update(core.out())
-          hashes.set(path, `sha256:${hash.hex()}`)
+          hashes.set(path, `sha256:${hex(hash.digest())}`)
         } finally {
           core.x.file_close(file)
         }
