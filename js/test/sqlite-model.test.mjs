@@ -26,7 +26,7 @@ for (const build of ['sqlite-wasm', 'wa-sqlite']) {
     const pick = (/** @type {any[]} */ a) => a[int(a.length)]
     /** @type {string[]} */ const log = []
     let storage = arrayStorage()
-    let volume = await open('model', { storage })
+    let volume = await open('model', { storage, history: { keep: 1000 } })
     let sqlite = await builds[build](volume)
     /** @type {Rows} */ let committed = new Map()
     /** @type {Connection[]} */ let connections = []
