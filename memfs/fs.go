@@ -24,21 +24,21 @@ type BlockReader interface {
 // FS is a live filesystem in memory. Its methods take paths as io/fs does, and
 // Inodes gives the same filesystem by inode number. All are safe for concurrent use.
 type FS struct {
-	mu       sync.Mutex
-	slabs    slabs
-	live     *root
-	states   map[*root]struct{} // live, and what snapshots hold
-	epoch    uint32
-	open     []*Handle // of this epoch
-	clock    func() int64
-	reader   BlockReader
-	last     int64 // moment
-	readBuf  []byte
-	squeezed [PageSize]byte // a block of Persist
-	touched  Touched
-	places   [placesKnown]knownPlace
-	oldest   int      // of these
-	edits    *float64 // CountEdits
+	mu      sync.Mutex
+	slabs   slabs
+	live    *root
+	states  map[*root]struct{} // live, and what snapshots hold
+	epoch   uint32
+	open    []*Handle // of this epoch
+	clock   func() int64
+	reader  BlockReader
+	last    int64 // moment
+	readBuf []byte
+	block   [PageSize]byte // that Persist makes
+	touched Touched
+	places  [placesKnown]knownPlace
+	oldest  int      // of these
+	edits   *float64 // CountEdits
 
 	persister persister
 	spare     []inode // freeBelow

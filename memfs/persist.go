@@ -133,7 +133,7 @@ func (p *persister) page(pg *page) error {
 	if pg.id == 0 || pg.len != 0 {
 		return nil
 	}
-	b, gapped := squeeze(p.fs.slabs.bytes(pg.id), &p.fs.squeezed)
+	b, gapped := squeeze(p.fs.slabs.bytes(pg.id), &p.fs.block)
 	if len(b) == 0 { // a page of zeros is a hole
 		p.fs.slabs.unref(pg.id)
 		*pg = page{}
