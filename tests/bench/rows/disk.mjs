@@ -41,8 +41,8 @@ const SECTOR = 512
 /**
  * A file as that of a volume that has been in use: long enough already, and written all over.
  *
- * `commits(n, bytes)` answers the milliseconds of n times one write and one flush, of `bytes` in all, one behind the other: no way to make n
- * transactions durable, one after the other, takes less.
+ * `commits(n, bytes, ms)` answers the milliseconds of n transactions of a guest that computes for `ms` by itself: n times a share of that, in which the processor
+ * is busy with nothing, and one write and one flush, of `bytes` in all, one behind the other.
  */
 export async function rawDisk(name) {
   const root = await navigator.storage.getDirectory()
@@ -53,12 +53,13 @@ export async function rawDisk(name) {
   raw.flush()
   let at = 0
   return {
-    commits(n, bytes) {
+    commits(n, bytes, ms) {
       const each = Math.ceil(bytes / n / SECTOR) * SECTOR
       const data = new Uint8Array(each)
       for (let i = 0; i < each; i += block.length) data.set(block.subarray(0, Math.min(block.length, each - i)), i)
       return timeSync(() => {
         for (let i = 0; i < n; i++) {
+          for (const until = performance.now() + ms / n; performance.now() < until; );
           if (at + each > FILE) at = 0
           raw.write(data, { at })
           raw.flush()

@@ -38,7 +38,7 @@ export async function autocommit({ quick, runs }) {
         return ms
       },
       peer: () => insert('/memory'),
-      floor: async () => (await insert('/memory')) + disk.commits(count, bytes),
+      floor: async () => disk.commits(count, bytes, await insert('/memory')),
     })
     rows.push({ id: `php-autocommit/${mode}`, what: `${count} autocommit inserts, synchronous=FULL, ${mode.toUpperCase()}; the peer's are not durable`, unit: 'ms', peerName: 'MEMFS', goal: { ratio }, samples })
     const counted = await countingWrites(() => insert('/volume'))
