@@ -1,6 +1,6 @@
 /** The layout of the core module's scratch area, as wasm/core/ABI.md has it. Offsets are bytes from its start. */
 
-export const ABI = 3
+export const ABI = 4
 
 export const SLOT = 4096 // two slots for paths and names
 export const ATTR = 2 * SLOT

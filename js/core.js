@@ -78,8 +78,8 @@ export class Core {
   cause
   /** @type {HoldfastError | null} Why nothing can be called any more. */
   dead = null
-  /** @type {Set<Watcher>} */
-  watchers = new Set()
+  /** @type {Watcher[]} An array: most calls that change names go through it. */
+  watchers = []
   /** What SQLite's connections have locked (sqlite-locks.js). @type {import('./sqlite-locks.js').Locks | undefined} */
   locks
   /** Who wants to know of changes (fs-watch.js). @type {import('./fs-watch.js').Watching | undefined} */

@@ -41,11 +41,13 @@ export class Nodes {
   attach(root, mount) {
     this.root = root
     this.#mount = mount
-    this.#core.watchers.add(this)
+    this.#core.watchers.push(this)
   }
 
   detach() {
-    this.#core.watchers.delete(this)
+    const { watchers } = this.#core
+    const at = watchers.indexOf(this)
+    if (at >= 0) watchers.splice(at, 1)
   }
 
   /**

@@ -114,27 +114,26 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
    * @param {any} attr what the FS object passes: times are milliseconds or dates
    */
   function change(node, attr) {
-    // FS.open gives a file that it has just made its mode once more. Within the same tick that changes nothing, the time neither.
-    if (attr.mode === node.mode && attr.size === undefined && node.made === Date.now()) return void ino(node)
+    // chmod, which FS.open calls for every file that it makes, gives nothing else but the change time, which the volume sets.
+    if (attr.mode !== undefined && attr.mode !== null) return changeMode(node, attr.mode & 0o7777)
     /** @type {import('./files.js').AttrChange} */
     const c = {}
-    if (attr.mode !== undefined && attr.mode !== null) c.mode = attr.mode & 0o7777
     if (attr.size !== undefined) c.size = attr.size
     if (attr.atime !== undefined && attr.atime !== null) c.atimeMs = Number(attr.atime)
     if (attr.mtime !== undefined && attr.mtime !== null) c.mtimeMs = Number(attr.mtime)
     // Before Emscripten 4, utime passes both times as one. Of truncate, chmod and chown it is the change time, which the volume sets.
-    if (attr.timestamp !== undefined && c.mode === undefined && c.size === undefined && !('dontFollow' in attr)) {
+    if (attr.timestamp !== undefined && c.size === undefined && !('dontFollow' in attr)) {
       c.atimeMs = c.mtimeMs = Number(attr.timestamp)
     }
-    const final = check(setAttr(core, ino(node), c)) === 1
-    if (c.mode !== undefined) {
-      node.mode = (node.mode & abi.S_IFMT) | c.mode
-      core.modeChanged(node.ino, node.mode, nodes)
-      check(core.x.getattr(node.ino))
-      if (core.u8.length === 0) core.refresh()
-      if (core.u32[abi.A_NLINK] > 1) nodes.mode(node.ino, node.mode) // other names have nodes of their own
-    }
-    if (final) check(core.x.ended(sync()))
+    if (check(setAttr(core, ino(node), c)) === 1) check(core.x.ended(sync()))
+  }
+
+  /** @param {any} node @param {number} mode */
+  function changeMode(node, mode) {
+    const names = check(core.x.chmod(ino(node), mode))
+    node.mode = (node.mode & abi.S_IFMT) | mode
+    core.modeChanged(node.ino, node.mode, nodes)
+    if (names > 1) nodes.mode(node.ino, node.mode) // the others have nodes of their own
   }
 
   const common = {
@@ -159,28 +158,34 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
   let missingIn = 0
   let missingSince = -1
 
+  const ENOENT = errorOf(-2)
+
+  /** The node of a name that FS has none of; null when there is no such name. @param {any} parent @param {string} name */
+  function find(parent, name) {
+    const dir = ino(parent)
+    if (missing === name && missingIn === dir && missingSince === core.f64[abi.EDITS]) return null
+    const n = core.x.lookup(dir, put(0, name))
+    if (core.u8.length === 0) core.refresh()
+    if (n >= 0) return create(parent, name, core.u32[abi.A_MODE], core.f64[abi.A_RDEV], n)
+    if (n !== -2) fail(n)
+    missing = name
+    missingIn = dir
+    missingSince = core.f64[abi.EDITS]
+    return null
+  }
+
   const directory = {
     ...common,
     /** @param {any} parent @param {string} name */
     lookup(parent, name) {
-      const dir = ino(parent)
-      if (missing === name && missingIn === dir && missingSince === core.f64[abi.EDITS]) throw errorOf(-2)
-      const n = core.x.lookup(dir, put(0, name))
-      if (core.u8.length === 0) core.refresh()
-      if (n === -2) {
-        missing = name
-        missingIn = dir
-        missingSince = core.f64[abi.EDITS]
-      }
-      if (n < 0) throw errorOf(n) // from here: the fewer frames there are to leave, the less it takes
-      return create(parent, name, core.u32[abi.A_MODE], core.f64[abi.A_RDEV], n)
+      const found = find(parent, name)
+      if (found === null) throw ENOENT // from here, where little else is: the less there is to leave, the less a throw takes
+      return found
     },
     /** @param {any} parent @param {string} name @param {number} mode @param {number} dev */
     mknod(parent, name, mode, dev) {
       const dir = ino(parent)
-      const node = create(parent, name, mode, dev, check(core.x.mknod(dir, put(0, name), mode, dev || 0)))
-      node.made = Date.now()
-      return node
+      return create(parent, name, mode, dev, check(core.x.mknod(dir, put(0, name), mode, dev || 0)))
     },
     /** @param {any} parent @param {string} name @param {string} target */
     symlink(parent, name, target) {
@@ -261,7 +266,6 @@ export function createFsType(FS, volume, { path = '/', commit = true, module } =
     const node = FS.createNode(parent, name, mode, rdev)
     node.ino = ino
     node.epoch = nodes.epoch
-    node.made = 0
     const type = mode & abi.S_IFMT
     if (type === abi.S_IFDIR) {
       node.node_ops = directory

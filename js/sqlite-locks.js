@@ -156,7 +156,7 @@ export class Locks {
 
   /** @param {import('./core.js').Core} core */
   constructor(core) {
-    core.watchers.add({
+    core.watchers.push({
       forget() {},
       mode() {},
       restored: () => {

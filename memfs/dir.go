@@ -1,7 +1,6 @@
 package memfs
 
 import (
-	"sort"
 	"strings"
 
 	"github.com/zeebo/xxh3"
@@ -26,9 +25,27 @@ func checkName(name string) error {
 	return nil
 }
 
+// search tells where a name is among names in order, or belongs. It compares by itself, and no byte twice that is known to be equal: as WebAssembly the
+// runtime's comparison is three calls.
 func search(names []Dirent, name string) (int, bool) {
-	i := sort.Search(len(names), func(i int) bool { return names[i].Name >= name })
-	return i, i < len(names) && names[i].Name == name
+	low, high := 0, len(names)
+	lowSame, highSame := 0, 0 // bytes that name has in common with the names next to these
+	for low < high {
+		m := int(uint(low+high) / 2)
+		s, i := names[m].Name, min(lowSame, highSame)
+		for i < len(s) && i < len(name) && s[i] == name[i] {
+			i++
+		}
+		switch {
+		case i < len(name) && (i == len(s) || s[i] < name[i]):
+			low, lowSame = m+1, i
+		case i < len(s):
+			high, highSame = m, i
+		default:
+			return m, true
+		}
+	}
+	return low, false
 }
 
 // nameLevel is the level to load a directory's node with: its kind is known only once it is read.
@@ -36,7 +53,7 @@ const nameLevel = -1
 
 // findName looks a name up.
 func (f *FS) findName(l *link, name string) (Dirent, error) {
-	hash := xxh3.HashString(name)
+	var hash uint64 // which few directories are large enough to need
 	for depth := 0; ; depth++ {
 		if l == nil || l.empty() {
 			return Dirent{}, ENOENT
@@ -44,11 +61,17 @@ func (f *FS) findName(l *link, name string) (Dirent, error) {
 		if depth > maxHeight {
 			return Dirent{}, ErrBadNode
 		}
-		n, err := f.load(l, kindNames, nameLevel)
-		if err != nil {
-			return Dirent{}, err
+		n := l.n
+		if n == nil {
+			var err error
+			if n, err = f.load(l, kindNames, nameLevel); err != nil {
+				return Dirent{}, err
+			}
 		}
 		if n.kind == kindBranch {
+			if depth == 0 {
+				hash = xxh3.HashString(name)
+			}
 			l = n.at(nameIndex(hash, depth))
 			continue
 		}

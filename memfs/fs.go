@@ -2,7 +2,6 @@ package memfs
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/holdfast-fs/holdfast/memfs/errtext"
 )
@@ -24,7 +23,7 @@ type BlockReader interface {
 // FS is a live filesystem in memory. Its methods take paths as io/fs does, and
 // Inodes gives the same filesystem by inode number. All are safe for concurrent use.
 type FS struct {
-	mu      sync.Mutex
+	mu      mutex
 	slabs   slabs
 	live    *root
 	states  map[*root]struct{} // live, and what snapshots hold

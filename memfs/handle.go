@@ -25,13 +25,28 @@ func (n *Inodes) Open(ino Ino) (*Handle, error) {
 	return f.openInode(ino)
 }
 
+// Reopen is Open with a handle that was closed, which nobody else may have any more.
+func (n *Inodes) Reopen(h *Handle, ino Ino) error {
+	f := n.lock()
+	defer f.mu.Unlock()
+	return f.openHandle(h, ino)
+}
+
 func (f *FS) openInode(ino Ino) (*Handle, error) {
-	if _, err := f.inode(f.live, ino); err != nil {
+	h := new(Handle)
+	if err := f.openHandle(h, ino); err != nil {
 		return nil, err
 	}
-	h := &Handle{fs: f, ino: ino, epoch: f.epoch, at: len(f.open)}
-	f.open = append(f.open, h)
 	return h, nil
+}
+
+func (f *FS) openHandle(h *Handle, ino Ino) error {
+	if _, err := f.inode(f.live, ino); err != nil {
+		return err
+	}
+	*h = Handle{fs: f, ino: ino, epoch: f.epoch, at: len(f.open)}
+	f.open = append(f.open, h)
+	return nil
 }
 
 // isOpen reports whether an inode has a handle. It is asked for inodes that have no name any more.

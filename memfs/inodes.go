@@ -103,6 +103,20 @@ func (f *FS) setAttr(ino Ino, set AttrMask, a Attr) error {
 	return nil
 }
 
+// Chmod sets the permission bits, and answers how many names the inode has.
+func (n *Inodes) Chmod(ino Ino, mode uint32) (nlink uint32, err error) {
+	f := n.lock()
+	defer f.mu.Unlock()
+	in, err := f.edit(ino)
+	if err != nil {
+		return 0, err
+	}
+	f.touched.inode(ino)
+	in.mode = in.mode&S_IFMT | mode&permBits
+	in.ctime = f.now()
+	return in.nlink, nil
+}
+
 // Mknod makes a file, a directory or a special file, as the type bits of mode say; none is a file.
 func (n *Inodes) Mknod(dir Ino, name string, mode uint32, rdev uint64) (Ino, error) {
 	f := n.lock()
@@ -222,12 +236,8 @@ func (f *FS) leave(dir Ino, e Dirent, now int64) error {
 	return nil
 }
 
-// unlinked takes one name, that of directory dir, away from an inode, and frees it with its last one unless it is open.
-func (f *FS) unlinked(ino, dir Ino, now int64) error {
-	in, err := f.edit(ino)
-	if err != nil {
-		return err
-	}
+// unlinked takes one name, that of directory dir, away from an inode that was edited, and frees it with its last one unless it is open.
+func (f *FS) unlinked(ino Ino, in *inode, dir Ino, now int64) error {
 	f.touched.inode(ino)
 	in.ctime = now
 	if in.is(S_IFDIR) {
@@ -244,7 +254,8 @@ func (f *FS) unlinked(ino, dir Ino, now int64) error {
 		return nil
 	}
 	if !f.isOpen(ino) {
-		return f.freeInode(ino)
+		f.freeEdited(ino)
+		return nil
 	}
 	r := f.ownRoot()
 	r.orphans = append(slices.Clone(r.orphans), ino)
@@ -318,7 +329,7 @@ func (f *FS) link(ino, dir Ino, name string) error {
 	return nil
 }
 
-// Unlink removes a name that is not a directory's. An open file lives on until its last handle closes.
+// Unlink removes a name that is not a directory's, and keeps no part of what it is given. An open file lives on until its last handle closes.
 func (n *Inodes) Unlink(dir Ino, name string) error {
 	f := n.lock()
 	defer f.mu.Unlock()
@@ -333,14 +344,15 @@ func (f *FS) unlink(dir Ino, name string) error {
 	if e.Type == S_IFDIR {
 		return EISDIR
 	}
-	if _, err := f.edit(e.Ino); err != nil { // read what may fail before anything changes
+	in, err := f.edit(e.Ino) // read what may fail before anything changes
+	if err != nil {
 		return err
 	}
 	now := f.moment()
 	if err := f.leave(dir, e, now); err != nil {
 		return err
 	}
-	return f.unlinked(e.Ino, dir, now)
+	return f.unlinked(e.Ino, in, dir, now)
 }
 
 // Rmdir removes an empty directory.
@@ -368,14 +380,15 @@ func (f *FS) rmdir(dir Ino, name string) error {
 	if d.size > 0 {
 		return ENOTEMPTY
 	}
-	if _, err := f.edit(e.Ino); err != nil {
+	in, err := f.edit(e.Ino)
+	if err != nil {
 		return err
 	}
 	now := f.moment()
 	if err := f.leave(dir, e, now); err != nil {
 		return err
 	}
-	return f.unlinked(e.Ino, dir, now)
+	return f.unlinked(e.Ino, in, dir, now)
 }
 
 // Rename moves a name, over an old one of a fitting type: a directory only over an empty directory.
@@ -455,7 +468,10 @@ func (f *FS) rename(dir Ino, name string, newDir Ino, newName string) error {
 	}
 	in.ctime = now
 	if replace {
-		return f.unlinked(old.Ino, newDir, now)
+		if in, err = f.edit(old.Ino); err != nil {
+			return err
+		}
+		return f.unlinked(old.Ino, in, newDir, now)
 	}
 	return nil
 }

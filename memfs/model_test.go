@@ -133,6 +133,7 @@ type model struct {
 	dirs    map[string]bool
 	links   map[string]string
 	open    []openFile
+	closed  *Handle // to be used again
 	lastRun *run
 }
 
@@ -341,8 +342,13 @@ func (m *model) stepOpen() {
 	if p := pick(m.r, m.files); p != "" && len(m.open) < 5 {
 		at, err := m.f.Inodes().Resolve(RootIno, p, true)
 		m.ok(err)
-		h, err := m.f.Inodes().Open(at.Ino)
-		m.ok(err)
+		h := m.closed
+		if m.closed = nil; h != nil {
+			m.ok(m.f.Inodes().Reopen(h, at.Ino))
+		} else {
+			h, err = m.f.Inodes().Open(at.Ino)
+			m.ok(err)
+		}
 		m.open = append(m.open, openFile{h, m.files[p]})
 		return
 	}
@@ -360,6 +366,7 @@ func (m *model) stepOpen() {
 		m.t.Fatalf("an open file reads otherwise than written (%v)", err)
 	}
 	m.ok(o.h.Close())
+	m.closed = o.h
 	m.open = slices.Delete(m.open, i, i+1)
 }
 

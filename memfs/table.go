@@ -134,13 +134,18 @@ func (f *FS) freeInode(ino Ino) error {
 	if _, err := f.edit(ino); err != nil {
 		return err
 	}
+	f.freeEdited(ino)
+	return nil
+}
+
+// freeEdited is freeInode for one that was edited just now.
+func (f *FS) freeEdited(ino Ino) {
 	r := f.live
 	f.freeBelow(&r.table, int(r.height), ino)
 	r.files--
 	if ino == r.next-1 {
 		r.next--
 	}
-	return nil
 }
 
 // freeBelow empties a slot below an owned path, and drops the nodes that this leaves bare.

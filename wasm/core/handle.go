@@ -12,15 +12,23 @@ import (
 var (
 	handles []*memfs.Handle
 	free    []int32
-	views   [][]byte // reused by every read and write
+	closed  []*memfs.Handle // to be used again
+	views   [][]byte        // reused by every read and write
 )
 
 //go:wasmexport handle_open
 func handleOpen(ino float64) int32 {
-	h, err := inodes.Open(memfs.Ino(ino))
-	if err != nil {
+	var h *memfs.Handle
+	if n := len(closed); n > 0 {
+		h = closed[n-1]
+	} else {
+		h = new(memfs.Handle)
+		closed = append(closed, h)
+	}
+	if err := inodes.Reopen(h, memfs.Ino(ino)); err != nil {
 		return fail(err)
 	}
+	closed = closed[:len(closed)-1]
 	if n := len(free); n > 0 {
 		id := free[n-1]
 		free = free[:n-1]
@@ -59,7 +67,9 @@ func handleClose(id int32) int32 {
 	}
 	handles[id] = nil
 	free = append(free, id)
-	return fail(h.Close())
+	err = h.Close()
+	closed = append(closed, h)
+	return fail(err)
 }
 
 //go:wasmexport handle_attr

@@ -79,6 +79,17 @@ func setattr(ino float64, mask, mode, uid, gid int32, size, atime, mtime, ctime 
 	return endingIn(memfs.Ino(ino), change)
 }
 
+// chmod sets the permission bits, and answers how many names the inode has.
+//
+//go:wasmexport chmod
+func chmod(ino float64, mode int32) int32 {
+	nlink, err := inodes.Chmod(memfs.Ino(ino), uint32(mode))
+	if err != nil {
+		return fail(err)
+	}
+	return int32(nlink)
+}
+
 // made answers a new inode, whose attributes its maker knows.
 func made(ino memfs.Ino, err error) float64 {
 	if err != nil {
@@ -119,6 +130,9 @@ func link(ino, dir float64, n int32) int32 {
 //
 //go:wasmexport unlink
 func unlink(dir float64, n int32) int32 {
+	if name := borrow(0, n); !opfs.EndsTransaction(name) {
+		return fail(inodes.Unlink(memfs.Ino(dir), name))
+	}
 	at := memfs.Place{Dir: memfs.Ino(dir), Name: text(0, n)}
 	return ending(at, func() error { return inodes.Unlink(at.Dir, at.Name) })
 }

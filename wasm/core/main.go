@@ -10,7 +10,7 @@ import (
 )
 
 // abiVersion is raised with every change of ABI.md, so that a package and a module of different builds say so.
-const abiVersion = 3
+const abiVersion = 4
 
 // The one volume of this instance.
 var (

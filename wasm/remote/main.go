@@ -14,7 +14,7 @@ import (
 )
 
 // abiVersion is raised with every change of wasm/core/ABI.md, so that a package and a module of different builds say so.
-const abiVersion = 3
+const abiVersion = 4
 
 //go:wasmexport abi
 func abi() int32 { return abiVersion }

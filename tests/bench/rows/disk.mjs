@@ -1,7 +1,5 @@
 // What goes to the disk, and what that takes at least.
 
-import { timeSync } from '../measure.mjs'
-
 /** Counts what is written to OPFS from now on, whoever writes it, until `stop` is called. */
 export function countWrites() {
   const counted = { bytes: 0, writes: 0, flushes: 0, stop: () => undo.forEach((restore) => restore()) }
@@ -41,8 +39,7 @@ const SECTOR = 512
 /**
  * A file as that of a volume that has been in use: long enough already, and written all over.
  *
- * `commits(n, bytes, ms)` answers the milliseconds of n transactions of a guest that computes for `ms` by itself: n times a share of that, in which the processor
- * is busy with nothing, and one write and one flush, of `bytes` in all, one behind the other.
+ * `commit(bytes)` is one write, behind the one before, and one flush.
  */
 export async function rawDisk(name) {
   const root = await navigator.storage.getDirectory()
@@ -51,21 +48,19 @@ export async function rawDisk(name) {
   raw.truncate(0)
   for (let at = 0; at < FILE; at += block.length) raw.write(block, { at })
   raw.flush()
+  let data = block
   let at = 0
   return {
-    commits(n, bytes, ms) {
-      const each = Math.ceil(bytes / n / SECTOR) * SECTOR
-      const data = new Uint8Array(each)
-      for (let i = 0; i < each; i += block.length) data.set(block.subarray(0, Math.min(block.length, each - i)), i)
-      return timeSync(() => {
-        for (let i = 0; i < n; i++) {
-          for (const until = performance.now() + ms / n; performance.now() < until; );
-          if (at + each > FILE) at = 0
-          raw.write(data, { at })
-          raw.flush()
-          at += each
-        }
-      })
+    commit(bytes) {
+      const length = Math.ceil(bytes / SECTOR) * SECTOR
+      if (data.length < length) {
+        data = new Uint8Array(length)
+        for (let i = 0; i < length; i += block.length) data.set(block.subarray(0, Math.min(block.length, length - i)), i)
+      }
+      if (at + length > FILE) at = 0
+      raw.write(data.subarray(0, length), { at })
+      raw.flush()
+      at += length
     },
     close: () => raw.close(),
   }

@@ -10,7 +10,10 @@ import { filesOf } from './tree.mjs'
 
 const peerName = '@php-wasm/web directory handle mount'
 
-/** Inserts that each are a transaction, from PHP: ours are on disk, MEMFS's are nowhere. What MEMFS takes, and as many commits of as many bytes, is the floor. */
+/**
+ * Inserts that each are a transaction, from PHP: ours are on disk, MEMFS's are nowhere. The floor is MEMFS too, with one write and one flush, of as many bytes as
+ * ours wrote, at the call that makes a transaction final: the removal of the journal, or the sync of the log.
+ */
 export async function autocommit({ quick, runs }) {
   const count = quick ? 20 : 1000
   const volume = await holdfast.open('php-autocommit', { history: { keep: 1 } })
@@ -18,6 +21,8 @@ export async function autocommit({ quick, runs }) {
   await php.mount('/volume', holdfastMount(volume))
   FS.mkdirTree('/memory')
   const disk = await rawDisk('php-autocommit-floor')
+  let atEnd = { delete: () => {}, wal: () => {} }
+  mountMemory(FS, '/floor', () => atEnd.delete(), () => atEnd.wal())
   const rows = []
   let n = 0
   for (const [mode, ratio] of [['delete', 1 / 2], ['wal', 1 / 5]]) {
@@ -38,7 +43,10 @@ export async function autocommit({ quick, runs }) {
         return ms
       },
       peer: () => insert('/memory'),
-      floor: async () => disk.commits(count, bytes, await insert('/memory')),
+      floor() {
+        atEnd = { delete: () => {}, wal: () => {}, [mode]: () => disk.commit(bytes / count) }
+        return insert('/floor')
+      },
     })
     rows.push({ id: `php-autocommit/${mode}`, what: `${count} autocommit inserts, synchronous=FULL, ${mode.toUpperCase()}; the peer's are not durable`, unit: 'ms', peerName: 'MEMFS', goal: { ratio }, samples })
     const counted = await countingWrites(() => insert('/volume'))
@@ -50,6 +58,15 @@ export async function autocommit({ quick, runs }) {
   disk.close()
   await volume.close()
   return rows
+}
+
+/** MEMFS that tells when the journal of a database was removed, and when something is synced. */
+function mountMemory(FS, folder, removed, synced) {
+  FS.mkdirTree(folder)
+  const { MEMFS } = FS.filesystems
+  const root = FS.mount({ ...MEMFS, syncfs: (_mount, _populate, done) => (synced(), done(null)) }, {}, folder)
+  const { unlink } = root.node_ops
+  root.node_ops = { ...root.node_ops, unlink(parent, name) { unlink.call(this, parent, name); if (name.endsWith('-journal')) removed() } }
 }
 
 /** The whole tree, written for the first time. */

@@ -1,0 +1,7 @@
+//go:build !holdfastcore
+
+package memfs
+
+import "sync"
+
+type mutex = sync.Mutex
