@@ -184,7 +184,7 @@ func (h *header) decode(b []byte, seed uint64) bool {
 		body: le.Uint64(b[24:]), sum: le.Uint64(b[32:]), pointSum: le.Uint64(b[48:])}
 	switch h.kind {
 	case commitRecord:
-		return h.seq > h.prev && h.body <= maxBody && h.pointLen > 0 && h.pointLen <= maxPoint && uint64(h.pointLen) <= h.body
+		return h.seq > h.prev && h.seq <= maxSeq && h.body <= maxBody && h.pointLen > 0 && h.pointLen <= maxPoint && uint64(h.pointLen) <= h.body
 	case mapRecord:
 		return h.seq == h.prev && h.body <= maxMap && h.pointLen == 0
 	}

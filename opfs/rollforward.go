@@ -217,7 +217,7 @@ func (s *Store) behindLostMap(h header, seq uint64) bool {
 }
 
 // laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,
-// and in those that it would have gone on in. It returns it and its offset in the file, 0 for none.
+// and in those that it would have gone on in. It returns it and its offset in the file, 0 for none. Of commits that were never acknowledged it notes the sequence.
 func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, off int64, err error) {
 	sp := &s.space
 	at, slot := s.tail, sp.next
@@ -249,7 +249,11 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, of
 				if (from+i)%recordAlign != 0 && from+i != headerSize || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(from+i) {
 					continue
 				}
-				if h.seq <= seq || torn && h.at == skip {
+				if h.seq <= seq {
+					continue
+				}
+				if torn && h.at == skip {
+					s.lost = max(s.lost, h.seq)
 					continue
 				}
 				if s.behindLostMap(h, seq) {
@@ -260,6 +264,7 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, of
 						return later, 0, err
 					}
 					if !whole { // never acknowledged
+						s.lost = max(s.lost, h.seq)
 						continue
 					}
 				}

@@ -78,11 +78,10 @@ func startPublish(q request) int32 {
 func startPull(q request) int32 {
 	var o struct{ Volume, Snapshot string }
 	return q.serve(&o, func(ctx context.Context, r *remote) (any, error) {
-		opts, err := pullOptions(o.Volume, o.Snapshot)
+		opts, err := q.pullOptions(o.Volume, o.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		opts.Progress = reporting(q.progress)
 		snap, info, err := r.PullInto(ctx, q.volume, func() (s3publish.Stage, error) { return q.volume.newStage() }, opts)
 		if err != nil {
 			return nil, err
@@ -99,8 +98,8 @@ func startPull(q request) int32 {
 	})
 }
 
-func pullOptions(volume, snapshot string) (o s3publish.PullOptions, err error) {
-	o.Volume = volume
+func (q request) pullOptions(volume, snapshot string) (o s3publish.PullOptions, err error) {
+	o.Volume, o.Progress = volume, reporting(q.progress)
 	if snapshot != "" {
 		o.SnapshotID, err = s3publish.ParseID(snapshot)
 	}

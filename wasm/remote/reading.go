@@ -22,11 +22,10 @@ var (
 func startOpenRemote(q request) int32 {
 	var o struct{ Volume, Snapshot string }
 	return q.serve(&o, func(ctx context.Context, r *remote) (any, error) {
-		opts, err := pullOptions(o.Volume, o.Snapshot)
+		opts, err := q.pullOptions(o.Volume, o.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		opts.Progress = reporting(q.progress)
 		d, err := r.Open(ctx, opts)
 		if err != nil {
 			return nil, err
