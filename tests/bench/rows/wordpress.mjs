@@ -70,8 +70,8 @@ function mountMemory(FS, folder, removed, synced) {
 }
 
 /**
- * The whole tree, written for the first time: to new files on all sides. They are removed after each round, so that the next one's pages in the system's cache are
- * memory that was in use before: in a virtual machine memory that never was may cost ten times as much to write to.
+ * The whole tree, written for the first time: to new files on all sides. A larger one is written and removed right before each, so that the system's cache has
+ * memory for them that was in use a moment ago: in a virtual machine memory that was not may cost ten times as much to write to.
  */
 export async function firstSave({ runs }) {
   const source = await wordPressVolume('first-save-source', { storage: holdfast.memory() })
@@ -80,6 +80,13 @@ export async function firstSave({ runs }) {
   const files = filesOf(source.fs, '/').map((path) => [path, source.fs.readFileSync(path)])
   const bytes = files.reduce((sum, [, { length }]) => sum + length, 0)
   const root = await navigator.storage.getDirectory()
+  const data = new Uint8Array(1 << 20)
+  const useMemory = async () => {
+    const large = await (await root.getFileHandle('first-save-large', { create: true })).createSyncAccessHandle()
+    for (let at = 0; at < 4 * bytes; at += data.length) large.write(data, { at })
+    large.close()
+    await root.removeEntry('first-save-large')
+  }
 
   const samples = await alternate(runs, {
     async ours(round) {
@@ -88,6 +95,7 @@ export async function firstSave({ runs }) {
         volume.fs.mkdirSync(path.slice(0, path.lastIndexOf('/')) || '/', { recursive: true })
         volume.fs.writeFileSync(path, data)
       }
+      await useMemory()
       const ms = timeSync(() => volume.commit())
       await volume.close()
       await (await root.getDirectoryHandle('holdfast')).removeEntry(`first-save${round}`, { recursive: true })
@@ -96,6 +104,7 @@ export async function firstSave({ runs }) {
     async peer(round) {
       const directory = await emptyDirectory(`first-save-peer${round}`)
       let unmount
+      await useMemory()
       const ms = await time(async () => {
         unmount = await php.mount('/wordpress', createDirectoryHandleMountHandler(directory, { initialSync: { direction: 'memfs-to-opfs' } }))
       })
@@ -105,9 +114,9 @@ export async function firstSave({ runs }) {
     },
     async floor() {
       const raw = await (await root.getFileHandle('first-save-raw', { create: true })).createSyncAccessHandle()
-      const block = new Uint8Array(1 << 20)
+      await useMemory()
       const ms = timeSync(() => {
-        for (let at = 0; at < bytes; at += block.length) raw.write(block.subarray(0, Math.min(block.length, bytes - at)), { at })
+        for (let at = 0; at < bytes; at += data.length) raw.write(data.subarray(0, Math.min(data.length, bytes - at)), { at })
         raw.flush()
       })
       raw.close()
