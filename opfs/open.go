@@ -82,9 +82,7 @@ func (s *Store) recover(size int64) error {
 	} else if s.fs, err = memfs.Load(memfs.Options{Now: s.o.Now, Reader: s}, s.point.root); err != nil {
 		return corruptRoot("open", err)
 	}
-	s.base, s.notes = s.point.seq, s.point.notes
-	// What is left of a lost commit may stay behind the commits to come: their sequences must be above its own, or it would look like what comes after them.
-	s.seq = max(s.point.seq, s.lost)
+	s.seq, s.base, s.notes = s.point.seq, s.point.seq, s.point.notes
 	// What was found may be in a cache only. It must be durable before both superblocks count on it, or anything is written behind it.
 	if err := s.f.Flush(); err != nil {
 		return failed("open", -1, err)

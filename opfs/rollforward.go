@@ -217,7 +217,7 @@ func (s *Store) behindLostMap(h header, seq uint64) bool {
 }
 
 // laterRecord looks past the end of the log for a record that could only be there if the log was once longer: in the rest of the last segment,
-// and in those that it would have gone on in. It returns it and its offset in the file, 0 for none. Of commits that were never acknowledged it notes the sequence.
+// and in those that it would have gone on in. It returns it and its offset in the file, 0 for none.
 func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, off int64, err error) {
 	sp := &s.space
 	at, slot := s.tail, sp.next
@@ -249,11 +249,8 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, of
 				if (from+i)%recordAlign != 0 && from+i != headerSize || !h.decode(b[i:n], s.super.uuid.seed()) || h.at != begin+uint64(from+i) {
 					continue
 				}
-				if h.seq <= seq {
-					continue
-				}
-				if torn && h.at == skip {
-					s.lost = max(s.lost, h.seq)
+				// What was written after a point has no earlier one before it: else it is of a commit that was lost before that point was made.
+				if h.seq <= seq || h.prev < seq || torn && h.at == skip {
 					continue
 				}
 				if s.behindLostMap(h, seq) {
@@ -264,7 +261,6 @@ func (s *Store) laterRecord(seq uint64, torn bool, size int64) (later header, of
 						return later, 0, err
 					}
 					if !whole { // never acknowledged
-						s.lost = max(s.lost, h.seq)
 						continue
 					}
 				}

@@ -57,7 +57,6 @@ type Store struct {
 	history timeline  // the durable points; without a file, those that were committed
 	drops   []uint64  // points that the next commit deletes
 	seq     uint64    // of the newest point, durable or not
-	lost    uint64    // the highest sequence of commits that open found remains of
 	base    uint64    // the point that the live tree is derived from
 	pending []pending
 	w       logWriter
